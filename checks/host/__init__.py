@@ -1,0 +1,1 @@
+"""The hosts themselves: reachability, processes, services, disks, clocks."""

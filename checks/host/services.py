@@ -1,0 +1,36 @@
+"""Services that should run and do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackdoctor.api import Finding, Severity, check
+from stackdoctor.facts.processes import Processes
+from stackdoctor.facts.service_names import is_of_the_cloud
+from stackdoctor.facts.services import Services
+
+
+@check("service.down", severity=Severity.ERROR)
+def service_down(services: Services, processes: Processes | None) -> Iterator[Finding]:
+    """A service of the cloud is enabled, or ran before, and is not running now.
+
+    A unit whose service runs all the same (by another manager, in a container) is left out.
+    """
+    for service in services:
+        if not service.down or not is_of_the_cloud(service.name):
+            continue
+        if any(other.active == "active" for other in services.of(service.name)):
+            continue
+        if processes is not None and any(not p.zombie for p in processes.of(service.name)):
+            continue
+        yield Finding(
+            service.unit,
+            f"{service.unit} is {service.active} ({service.sub})"
+            + (f", exit status {service.exit_status}" if service.exit_status else ""),
+            evidence=service.evidence,
+            first=service.since,
+            service=service.name,
+            host=service.evidence.node,
+            unit=service.unit,
+            failed="yes" if service.active == "failed" else "no",
+        )

@@ -1,0 +1,1 @@
+"""The network between the nodes and of the instances."""

@@ -1,0 +1,1 @@
+"""RabbitMQ: the broker, its queues and its connections."""

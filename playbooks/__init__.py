@@ -1,0 +1,1 @@
+"""Why it went wrong: one YAML file a root cause."""

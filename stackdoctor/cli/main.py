@@ -1,0 +1,91 @@
+"""The `stackdoctor` command: its subcommands load only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from stackdoctor import __version__
+from stackdoctor.errors import StackdoctorError
+
+__all__ = ["main", "stackdoctor"]
+
+COMMANDS = {
+    "diagnose": "Look at every node and say which root cause explains all of it.",
+    "collect": "Look at every node and keep the snapshot.",
+    "plan": "Print exactly what would be run where; nothing is run.",
+    "checks": "List what can be found wrong.",
+    "explain": "Explain a check, a log signature or a cause.",
+}
+"""Each command lives in the module of its name; its help stands here so that `--help` imports none of them."""
+
+INTERRUPTED = 130
+
+
+class CommandsByModule(click.Group):
+    """A group whose commands are imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"stackdoctor.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=CommandsByModule, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="stackdoctor")
+def stackdoctor() -> None:
+    """Find the root cause of what an OpenStack cloud shows.
+
+    stackdoctor looks at every node at once over SSH, read-only and with nothing
+    installed there, and says which cause explains all of it, with the evidence,
+    how to confirm it and how to fix it.
+
+    \b
+    See it work on a recorded broken cloud:   stackdoctor diagnose --demo
+    Look at your cloud:                       stackdoctor diagnose --inventory cloud.yaml
+    """
+
+
+def main() -> None:
+    """Run the command; errors are one sentence on standard error and an exit status, never a traceback."""
+    try:
+        status = stackdoctor(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except StackdoctorError as error:
+        from stackdoctor.report.hostile import plain
+
+        click.echo(f"stackdoctor: {plain(str(error))}", err=True)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

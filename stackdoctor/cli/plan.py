@@ -1,0 +1,69 @@
+"""`stackdoctor plan`: exactly what would be run where."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stackdoctor.cli.look import Looking, nodes_to_look_at
+from stackdoctor.cli.options import knowledge_options, node_options, run_options
+from stackdoctor.collect.plan import Plan
+from stackdoctor.diagnose.knowledge import load_knowledge
+from stackdoctor.model import Probe
+
+__all__ = ["command"]
+
+
+@click.command("plan")
+@node_options
+@run_options
+@knowledge_options
+def command(
+    globs: tuple[str, ...],
+    check_directories: tuple[Path, ...],
+    playbook_directories: tuple[Path, ...],
+    **options: Any,
+) -> int:
+    """Print exactly what would be run where; nothing is run, no node is contacted."""
+    looking = Looking(**options)
+    knowledge = load_knowledge(globs, check_directories, playbook_directories)
+    nodes, _ = nodes_to_look_at(looking)
+    plan = knowledge.plan(since=looking.since, seconds=looking.timeout)
+    for node in nodes:
+        click.echo(f"{node.name}: {_where(node.address, node.port, node.user)}")
+    click.echo(f"\nOn each of them, {plan.parallel} at a time, within {plan.seconds:g} s, at nice 19:")
+    for line in _lines(plan):
+        click.echo(line)
+    return 0
+
+
+def _where(address: str, port: int, user: str) -> str:
+    if not address:
+        return "this host, without SSH"
+    return "ssh " + (f"{user}@" if user else "") + address + (f" port {port}" if port != 22 else "")
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    for probe in plan.probes:
+        yield from _probe_lines(probe)
+    if plan.logs is not None:
+        count = len(plan.logs.patterns)
+        yield f"\nLogs of the last {plan.logs.window:g} s, {count} signatures, by the node's own grep -E:"
+        yield from (f"  read  {file}" for source in plan.logs.sources for file in source.files)
+
+
+def _probe_lines(probe: Probe) -> Iterator[str]:
+    sudo = "sudo -n " if probe.root else ""
+    note = "   (with sudo where the login is not root)" if probe.root else ""
+    yield from (f"  read  {sudo and '[sudo] '}{file}" for file in probe.files)
+    if not probe.argv:
+        return
+    if probe.each is not None:
+        yield f"  run   {shlex.join(probe.each.argv)}   (the list for the next)"
+    again = f"   (again after {probe.again_after:g} s)" if probe.again_after else ""
+    yield f"  run   {shlex.join(probe.argv)}{again}{note}"
+    yield from (f"   or   {shlex.join(argv)}   (older programs)" for argv in probe.otherwise)

@@ -1,0 +1,138 @@
+"""The one list of commands that can ever be sent to a node, and why each changes nothing there.
+
+Words are compared one by one.  ``{each}`` stands for the element of a list that the node gave itself, and a
+last word ``...`` for any further words, where none of them can make the program write.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+
+from stackdoctor.errors import UsageError
+from stackdoctor.model import Probe
+
+__all__ = ["ALLOWED", "is_allowed", "refuse_unlisted"]
+
+SHOWS = "shows kernel or program state; without a verb that changes it"
+
+ALLOWED: tuple[tuple[str, str], ...] = (
+    ("brctl show", SHOWS),
+    ("bridge -d link", SHOWS),
+    ("bridge -j -d link", SHOWS),
+    ("bridge fdb show", SHOWS),
+    ("bridge -j fdb show", SHOWS),
+    ("chronyc -n -c tracking", "asks chronyd what it knows"),
+    ("df ...", "reads statfs(2) of mounted file systems"),
+    ("docker ps ...", "lists containers"),
+    ("podman ps ...", "lists containers"),
+    ("env PROC_ROOT=/proc ss -tnap", "reads /proc/net; over netlink it could load tcp_diag"),
+    ("env PROC_ROOT=/proc ss -lntup", "reads /proc/net; over netlink it could load tcp_diag"),
+    ("getconf _NPROCESSORS_ONLN", SHOWS),
+    ("grep --version", "tells GNU grep from others"),
+    ("ip addr", SHOWS),
+    ("ip -j addr", SHOWS),
+    ("ip -d -s link", SHOWS),
+    ("ip -j -d -s link", SHOWS),
+    ("ip neigh", SHOWS),
+    ("ip -j neigh", SHOWS),
+    ("ip rule", SHOWS),
+    ("ip -j rule", SHOWS),
+    ("ip route show table all", SHOWS),
+    ("ip -j route show table all", SHOWS),
+    ("ip netns", SHOWS),
+    ("ip netns list", SHOWS),
+    ("ip netns pids {each}", SHOWS),
+    ("ip netns exec {each} ip addr", SHOWS),
+    ("ip netns exec {each} ip -j addr", SHOWS),
+    ("ip netns exec {each} ip -d -s link", SHOWS),
+    ("ip netns exec {each} ip -j -d -s link", SHOWS),
+    ("ip netns exec {each} ip neigh", SHOWS),
+    ("ip netns exec {each} ip -j neigh", SHOWS),
+    ("ip netns exec {each} ip rule", SHOWS),
+    ("ip netns exec {each} ip -j rule", SHOWS),
+    ("ip netns exec {each} ip route show table all", SHOWS),
+    ("ip netns exec {each} ip -j route show table all", SHOWS),
+    ("ip netns exec {each} ss -lntup", SHOWS),
+    ("ip netns exec {each} iptables-save", SHOWS),
+    ("ip netns exec {each} iptables-save -c", SHOWS),
+    ("ip netns exec {each} ip6tables-save", SHOWS),
+    ("ip netns exec {each} ip6tables-save -c", SHOWS),
+    ("iptables-save", SHOWS),
+    ("iptables-save -c", SHOWS),
+    ("iptables-legacy-save -c", SHOWS),
+    ("ip6tables-save", SHOWS),
+    ("ip6tables-save -c", SHOWS),
+    ("ip6tables-legacy-save -c", SHOWS),
+    ("ipset save", "prints sets to standard output"),
+    ("iscsiadm -m session -P 3", "lists sessions"),
+    ("ls ...", "lists a directory"),
+    ("lvs ...", "reports logical volumes"),
+    ("vgs ...", "reports volume groups"),
+    ("multipath -ll", "lists multipath devices"),
+    ("mysql --batch --connect-timeout=5 -e {show}", "statements that begin with SHOW, through the node's own client"),
+    ("netstat -tnap", SHOWS),
+    ("netstat -lntup", SHOWS),
+    ("nproc", SHOWS),
+    ("ntpq -pn", "asks ntpd what it knows"),
+    ("ps ...", "lists processes"),
+    ("rabbitmqctl -q list_vhosts ...", "lists"),
+    ("rabbitmqctl -q list_queues ...", "lists"),
+    ("rabbitmqctl -q list_consumers ...", "lists"),
+    ("rabbitmqctl -q list_connections ...", "lists"),
+    ("rabbitmqctl -q list_channels ...", "lists"),
+    ("rabbitmqctl -q status ...", "reports the broker's state"),
+    ("rabbitmqctl -q cluster_status ...", "reports the cluster's state"),
+    ("systemctl show ...", "prints properties of units"),
+    ("tgtadm --lld iscsi --mode target --op show", "lists targets"),
+    ("timedatectl", "prints the clock's state"),
+    ("timedatectl show", "prints the clock's state"),
+    ("uname ...", SHOWS),
+    ("virsh -r -c qemu:///system list ...", "a read-only connection to libvirt"),
+    ("virsh -r -c qemu:///system dumpxml {each}", "a read-only connection to libvirt"),
+)
+
+ALLOWED_ENV = frozenset(("ERL_CRASH_DUMP_SECONDS", "ERL_FLAGS"))
+"""The variables that a probe may set for its command: they keep rabbitmqctl from leaving anything behind."""
+
+_FORMS = tuple((shlex.split(form), why) for form, why in ALLOWED)
+
+
+def is_allowed(argv: Sequence[str]) -> bool:
+    """Whether ``argv`` is one of the listed commands."""
+    return any(_fits(form, argv) for form, _ in _FORMS)
+
+
+def _fits(form: Sequence[str], argv: Sequence[str]) -> bool:
+    if form[-1] == "...":
+        return list(argv[: len(form) - 1]) == list(form[:-1])
+    return len(form) == len(argv) and all(_word_fits(word, given) for word, given in zip(form, argv, strict=True))
+
+
+def _word_fits(word: str, given: str) -> bool:
+    if word == "{show}":
+        return given.upper().startswith("SHOW ") and ";" not in given
+    return word == given
+
+
+def commands_of(probe: Probe) -> Iterator[tuple[str, ...]]:
+    """Every command that ``probe`` can send."""
+    if probe.argv:
+        yield probe.argv
+    yield from probe.otherwise
+    if probe.each is not None:
+        yield probe.each.argv
+
+
+def refuse_unlisted(probes: Iterable[Probe]) -> None:
+    """Raises UsageError for a probe with a command outside the list."""
+    for probe in probes:
+        for name, _ in probe.env:
+            if name not in ALLOWED_ENV:
+                raise UsageError(f"probe {probe.id} sets {name}, which no command here needs; nothing was sent")
+        for argv in commands_of(probe):
+            if not is_allowed(argv):
+                raise UsageError(
+                    f"probe {probe.id} asks for `{shlex.join(argv)}`, which is not in the list of read-only commands"
+                    " (stackdoctor/collect/allowed.py); nothing was sent"
+                )

@@ -1,0 +1,97 @@
+"""Logging in with keys: from files, and from the ssh agent."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from stackdoctor.collect.dial import hang_up
+from stackdoctor.collect.session import Ending, NodeLost, legible, said
+from stackdoctor.inventory.sshconfig import Login
+
+if TYPE_CHECKING:
+    import paramiko
+
+__all__ = ["log_in"]
+
+
+def log_in(transport: paramiko.Transport, login: Login, deadline: float, ending: Ending) -> None:
+    """Try one key after the other, until ``deadline``.  Raises NodeLost that names them."""
+    import paramiko
+
+    tried: list[str] = []
+    unusable: list[str] = []
+    for label, key in _keys(login, unusable, deadline, ending):
+        tried.append(label)
+        transport.auth_timeout = max(0.1, deadline - time.monotonic())
+        try:
+            further = transport.auth_publickey(login.user, key)
+        except paramiko.BadAuthenticationType as error:
+            methods = legible(", ".join(error.allowed_types)) or "nothing"
+            raise NodeLost(f"{login} takes no keys from {login.user}, only {methods}") from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if transport.is_active():
+                continue
+            # paramiko keeps the words of the server's farewell to itself
+            gone = isinstance(error, (paramiko.AuthenticationException, EOFError))
+            unusable.append(f"then it broke the connection off: {'were those too many?' if gone else said(error)}")
+            break
+        if further:
+            raise NodeLost(f"{login} wants more than a key from {login.user}: {legible(', '.join(further))}")
+        return
+    details = [f"keys tried: {', '.join(tried)}"] if tried else ["no key to try"]
+    raise NodeLost(f"{login} refuses the login of {login.user} ({'; '.join(details + unusable)})")
+
+
+def _keys(login: Login, unusable: list[str], deadline: float, ending: Ending) -> Iterator[tuple[str, paramiko.PKey]]:
+    """The keys to try, each once: those in files, then the agent's.  Notes in ``unusable`` why others are not."""
+    import paramiko
+
+    seen: set[bytes] = set()
+    for path in login.keys:
+        try:
+            key = paramiko.PKey.from_path(path)
+        except OSError as error:
+            unusable.append(f"{path}: {error.strerror or error}")
+        except (TypeError, paramiko.PasswordRequiredException):
+            unusable.append(f"{path} has a passphrase: add it to the ssh agent")
+        except Exception as error:  # the crypto library has a dozen ways to say that it is no key
+            unusable.append(f"{path} is not a usable key: {said(error)}")
+        else:
+            seen.add(key.asbytes())
+            yield path, key
+    if not login.agent:
+        return
+    allowed = _public_halves(login.keys) if login.only_keys else None
+    try:
+        agent_keys = _agent_keys(login.agent, deadline, ending)
+    except (OSError, paramiko.SSHException) as error:
+        unusable.append(f"the ssh agent at {login.agent} does not answer: {said(error)}")
+        return
+    for key in agent_keys:
+        if key.asbytes() not in seen and (allowed is None or key.asbytes() in allowed):
+            yield f"{key.comment or key.get_name()} of the ssh agent", key
+
+
+def _agent_keys(path: str, deadline: float, ending: Ending) -> tuple[paramiko.AgentKey, ...]:
+    from paramiko.agent import AgentSSH
+
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    ending.add(lambda: hang_up(stream))
+    stream.settimeout(max(0.1, deadline - time.monotonic()))
+    stream.connect(path)
+    agent: Any = AgentSSH()
+    agent._connect(stream)  # paramiko's own Agent knows SSH_AUTH_SOCK only, and waits for ever
+    return tuple(agent.get_keys())
+
+
+def _public_halves(paths: tuple[str, ...]) -> set[bytes]:
+    halves: set[bytes] = set()
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"{path}.pub", encoding="ascii") as stream:
+            halves.add(base64.b64decode(stream.read().split()[1]))
+    return halves

@@ -1,0 +1,239 @@
+"""Ask all nodes at once; what each answers, or why it does not, and nothing else, comes back."""
+
+from __future__ import annotations
+
+import os
+import queue
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed, wait
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Any
+
+from stackdoctor.collect.frames import FrameError, bootstrap
+from stackdoctor.collect.hostkeys import HostKeyAdded
+from stackdoctor.collect.local import start_local
+from stackdoctor.collect.plan import Plan
+from stackdoctor.collect.session import Channel, Ending, NodeLost, converse, said
+from stackdoctor.collect.ssh import Hops, connect, execute
+from stackdoctor.inventory.nodelist import valid_name
+from stackdoctor.inventory.sshconfig import Login, resolve
+from stackdoctor.model import Node, NodeResults
+
+__all__ = ["Event", "HostKeyAdded", "Interrupted", "NodeDone", "NodeStarted", "Options", "ProbeDone", "collect"]
+
+_FAREWELL = 3.0
+_BROKEN_OFF = "the collection was interrupted"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How nodes are reached.
+
+    ``timeout``: seconds for a login, from the name to the last key, and again for the agent's first word.
+    ``parallel``: how many nodes are asked at once.  ``known_hosts``: a file that replaces those of the ssh
+    configuration.  ``accept_new``: keys of unknown hosts are added to it instead of refused.  ``ssh_config``: the
+    user's configuration (empty: none).
+    """
+
+    timeout: float = 10.0
+    parallel: int = 32
+    known_hosts: str = ""
+    accept_new: bool = False
+    ssh_config: str = "~/.ssh/config"
+
+
+@dataclass(frozen=True)
+class NodeStarted:
+    """An event: the way to ``node`` is being tried."""
+
+    node: Node
+
+
+@dataclass(frozen=True)
+class ProbeDone:
+    """An event: ``probe`` was answered, as number ``done`` of ``total``."""
+
+    node: Node
+    probe: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class NodeDone:
+    """An event: the conversation with ``node`` is over; ``failure`` says why it has gaps, or never began."""
+
+    node: Node
+    seconds: float
+    failure: str
+
+
+Event = NodeStarted | ProbeDone | NodeDone | HostKeyAdded
+
+
+class Interrupted(Exception):
+    """The user broke the collection off; ``partial`` is what each node had answered until then."""
+
+    def __init__(self, partial: list[NodeResults]) -> None:
+        super().__init__("interrupted")
+        self.partial = partial
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """One node, how it is reached (None: it is this machine), and what it is asked; may travel to a worker."""
+
+    node: Node
+    plan: Plan
+    login: Login | None
+    accept_new: bool
+    timeout: float
+
+
+def collect(
+    nodes: Sequence[Node],
+    plan: Plan,
+    options: Options,
+    on_event: Callable[[Event], object] = lambda event: None,
+    executor: Executor | None = None,
+) -> list[NodeResults]:
+    """What each of ``nodes`` answers to ``plan``, in their order.
+
+    A node that cannot be reached, or is lost midway, costs its own time only: its ``failure`` says why, and
+    it keeps what had come.  ``on_event`` is called in the calling thread.  With an ``executor``, whose workers
+    may be processes on other machines, a node's events come when it is done, and there is no ProbeDone.
+    Nodes known by their address only get the name that they have themselves, where that is unique.
+
+    Raises UsageError when the ssh configuration cannot be understood, and Interrupted on Ctrl-C.
+    """
+    visits = [_Visit(node, plan, _login(node, options), options.accept_new, options.timeout) for node in nodes]
+    if executor is None:
+        return _named(_by_threads(visits, options, on_event))
+    return _named(_by_executor(visits, executor, on_event))
+
+
+def _login(node: Node, options: Options) -> Login | None:
+    if not node.address:
+        return None
+    login = resolve(node, options.ssh_config)
+    return _known_by(login, options.known_hosts) if options.known_hosts else login
+
+
+def _known_by(login: Login, known_hosts: str) -> Login:
+    file = os.path.expanduser(known_hosts)
+    return replace(login, known_hosts=(file,), jump=_known_by(login.jump, known_hosts) if login.jump else None)
+
+
+def _by_threads(visits: Sequence[_Visit], options: Options, on_event: Callable[[Event], object]) -> list[NodeResults]:
+    events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    hops = Hops(options.accept_new, options.timeout, events.put)
+    endings = [Ending() for _ in visits]
+    pool = ThreadPoolExecutor(max(1, min(options.parallel, len(visits))), thread_name_prefix="node")
+    futures: list[Future[NodeResults]] = []
+    try:
+        for visit, ending in zip(visits, endings, strict=True):
+            future = pool.submit(_visit, visit, hops, ending, events.put)
+            future.add_done_callback(lambda _: events.put(None))
+            futures.append(future)
+        left = len(futures)
+        while left:
+            event = events.get()
+            if event is None:
+                left -= 1
+            else:
+                on_event(event)
+        return [future.result() for future in futures]
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for ending in (*endings, hops.ending):
+            ending.end(_BROKEN_OFF)
+        wait([future for future in futures if not future.cancelled()], _FAREWELL)
+        partial = [_so_far(visit, future) for visit, future in zip_longest(visits, futures)]
+        raise Interrupted(_named(partial)) from None
+    finally:
+        for ending in (*endings, hops.ending):
+            ending.end(_BROKEN_OFF)
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _by_executor(
+    visits: Sequence[_Visit], executor: Executor, on_event: Callable[[Event], object]
+) -> list[NodeResults]:
+    futures: list[Future[tuple[NodeResults, list[Event]]]] = []
+    try:
+        futures += [executor.submit(_visit_alone, visit) for visit in visits]
+        for future in as_completed(futures):
+            if future.exception() is None:
+                for event in future.result()[1]:
+                    on_event(event)
+        return [_so_far(visit, future) for visit, future in zip(visits, futures, strict=True)]
+    except KeyboardInterrupt:
+        for future in futures:
+            future.cancel()
+        partial = [_so_far(visit, future) for visit, future in zip_longest(visits, futures)]
+        raise Interrupted(_named(partial)) from None
+
+
+def _so_far(visit: _Visit, future: Future[Any] | None) -> NodeResults:
+    """What a visit brought, or that it brought nothing, without waiting for it."""
+    if future is None or not future.done() or future.cancelled():
+        return NodeResults(visit.node, failure=_BROKEN_OFF)
+    error = future.exception()
+    if error is not None:
+        return NodeResults(visit.node, failure=f"its worker was lost: {said(error)}")
+    value = future.result()
+    results = value[0] if isinstance(value, tuple) else value
+    assert isinstance(results, NodeResults)
+    return results
+
+
+def _visit_alone(visit: _Visit) -> tuple[NodeResults, list[Event]]:
+    """A visit that shares nothing with others, as a worker in another process makes it."""
+    events: list[Event] = []
+    hops = Hops(visit.accept_new, visit.timeout, events.append)
+    try:
+        results = _visit(visit, hops, Ending(), events.append)
+    finally:
+        hops.ending.end()
+    return results, [event for event in events if not isinstance(event, ProbeDone)]
+
+
+def _visit(visit: _Visit, hops: Hops, ending: Ending, emit: Callable[[Event], None]) -> NodeResults:
+    node, began = visit.node, time.monotonic()
+    emit(NodeStarted(node))
+    try:
+        if visit.login is None:
+            channel: Channel = start_local(ending)
+        else:
+            transport = connect(visit.login, visit.accept_new, visit.timeout, ending, hops, emit)
+            channel = execute(transport, bootstrap(), visit.login, visit.timeout, ending)
+        results = converse(
+            node,
+            visit.plan,
+            channel,
+            ending,
+            visit.timeout,
+            lambda probe, done, total: emit(ProbeDone(node, probe, done, total)),
+        )
+    except (NodeLost, FrameError) as lost:
+        results = NodeResults(node, failure=str(lost))
+    except Exception as error:  # whatever it is, it is about this node, and the others go on
+        results = NodeResults(node, failure=f"{type(error).__name__}: {said(error)}")
+    finally:
+        ending.end()
+    emit(NodeDone(node, time.monotonic() - began, results.failure))
+    return results
+
+
+def _named(results: Sequence[NodeResults]) -> list[NodeResults]:
+    """Nodes that were given by address, under the host name that they gave, when it is theirs alone."""
+    taken = Counter(r.node.name for r in results) + Counter(r.hostname for r in results)
+    return [
+        replace(r, node=replace(r.node, name=r.hostname))
+        if not r.node.named and taken[r.hostname] == 1 and valid_name(r.hostname) and r.hostname != "localhost"
+        else r
+        for r in results
+    ]

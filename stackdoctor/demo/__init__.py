@@ -1,0 +1,1 @@
+"""A recorded cloud, served again over SSH on this machine."""

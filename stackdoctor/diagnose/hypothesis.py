@@ -1,0 +1,170 @@
+"""Hypotheses: every way in which a playbook fits the findings, and how likely that makes its cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from stackdoctor.diagnose.finding_index import FindingIndex
+from stackdoctor.diagnose.pattern import Binding, Pattern, fill, places
+from stackdoctor.diagnose.playbook import Playbook
+from stackdoctor.diagnose.runner import Examination
+
+__all__ = ["UNCHECKED_FACTOR", "Evaluated", "Hypothesis", "hypotheses"]
+
+UNCHECKED_FACTOR = 0.9
+"""What each excluding pattern that could not be looked at leaves of the confidence."""
+
+HOST_TERMS = ("node", "host")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One pattern of a hypothesis: what it matched (positions of findings), or that it was not looked at."""
+
+    pattern: Pattern
+    matched: tuple[int, ...]
+    unchecked: bool
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A cause at a place, with everything that bears on it."""
+
+    playbook: Playbook
+    binding: Binding
+    when: tuple[Evaluated, ...]
+    because: tuple[Evaluated, ...]
+    unless: tuple[Evaluated, ...]
+    against: tuple[Evaluated, ...]
+    explains: tuple[frozenset[int], ...]
+
+    @cached_property
+    def own(self) -> frozenset[int]:
+        """The findings that it rests on."""
+        return frozenset(p for e in self.when for p in e.matched)
+
+    @cached_property
+    def covers(self) -> frozenset[int]:
+        """The findings that it accounts for: what it rests on, what supports it, and its symptoms."""
+        return self.own.union((p for e in self.because for p in e.matched), *self.explains)
+
+    @property
+    def excluded(self) -> bool:
+        """Whether something that rules it out was found."""
+        return any(e.matched for e in self.unless)
+
+    @cached_property
+    def score(self) -> float:
+        """Noisy-OR of the evidence, lowered by what contradicts, what is missing and what was not looked at."""
+        if self.excluded:
+            return 0.0
+        doubt = 1.0
+        for each in (*self.when, *self.because):
+            if each.matched:
+                doubt *= 1 - each.pattern.weight
+        score = 1 - doubt
+        for each in self.against:
+            if each.matched:
+                score *= 1 - each.pattern.weight
+        for each in self.because:
+            if each.pattern.expected and not each.matched and not each.unchecked:
+                score *= 1 - each.pattern.weight / 2
+        for each in self.unless:
+            if each.unchecked:
+                score *= UNCHECKED_FACTOR
+        return score
+
+    @property
+    def title(self) -> str:
+        """The playbook's title for this case."""
+        return fill(self.playbook.title, self.binding)
+
+
+def hypotheses(playbook: Playbook, index: FindingIndex, examination: Examination) -> Iterator[Hypothesis]:
+    """Every case of ``playbook`` in the findings: one for each set of values of the variables that tell cases apart."""
+    identity = _identity(playbook)
+    cases: dict[tuple[str | None, ...], _Case] = {}
+    for case in _join(playbook, index):
+        key = tuple(case.binding.get(variable) for variable in identity)
+        if key in cases:
+            cases[key].add(case)
+        else:
+            cases[key] = case
+    for case in cases.values():
+        yield _hypothesis(playbook, case, index, examination)
+
+
+def _identity(playbook: Playbook) -> tuple[str, ...]:
+    named = {name for text in playbook.where.values() for name in places(text)}
+    return tuple(v for v in playbook.variables if v in named) if named else playbook.variables
+
+
+class _Case:
+    """A binding and, for each clause, the pattern that matched and the findings that it matched."""
+
+    def __init__(self, binding: Binding, matched: tuple[tuple[Pattern, frozenset[int]], ...] = ()) -> None:
+        self.binding = binding
+        self.matched = matched
+
+    def with_clause(self, added: Binding, pattern: Pattern, found: Iterable[int]) -> _Case:
+        return _Case({**self.binding, **added}, (*self.matched, (pattern, frozenset(found))))
+
+    def add(self, other: _Case) -> None:
+        self.matched = tuple(
+            (max(mine, theirs, key=lambda p: p.weight), found | more)
+            for (mine, found), (theirs, more) in zip(self.matched, other.matched, strict=True)
+        )
+
+
+def _join(playbook: Playbook, index: FindingIndex) -> Iterable[_Case]:
+    cases = [_Case({})]
+    for clause in playbook.when:
+        grown: dict[tuple[tuple[str, str], ...], _Case] = {}
+        for case in cases:
+            for pattern in clause:
+                for added, found in index.matches(pattern, case.binding):
+                    new = case.with_clause(added, pattern, found)
+                    key = tuple(sorted(new.binding.items()))
+                    if key in grown:
+                        grown[key].add(new)
+                    else:
+                        grown[key] = new
+        cases = list(grown.values())
+    return cases
+
+
+def _hypothesis(playbook: Playbook, case: _Case, index: FindingIndex, examination: Examination) -> Hypothesis:
+    binding = dict(case.binding)
+
+    def evaluate(pattern: Pattern) -> Evaluated:
+        matches = index.matches(pattern, binding)
+        if len(matches) == 1:
+            for variable, value in matches[0][0].items():
+                binding.setdefault(variable, value)
+        found = tuple(p for _, positions in matches for p in positions)
+        return Evaluated(pattern, found, not found and was_not_looked_at(pattern, binding, examination))
+
+    return Hypothesis(
+        playbook=playbook,
+        binding=binding,
+        when=tuple(Evaluated(pattern, tuple(sorted(found)), False) for pattern, found in case.matched),
+        because=tuple(evaluate(p) for p in playbook.because),
+        unless=tuple(evaluate(p) for p in playbook.unless),
+        against=tuple(evaluate(p) for p in playbook.against),
+        explains=tuple(index.positions(p, binding, lenient=True) for p in playbook.explains),
+    )
+
+
+def was_not_looked_at(pattern: Pattern, binding: Binding, examination: Examination) -> bool:
+    """Whether the check behind ``pattern`` could not look where the hypothesis is."""
+    nodes = {
+        binding[term.variable]
+        for key, term in pattern.terms
+        if key in HOST_TERMS and term.variable in binding and not term.negated
+    }
+    for missed in examination.not_checked:
+        if missed.check == pattern.finding and (not nodes or not missed.node or missed.node in nodes):
+            return True
+    return False

@@ -1,0 +1,185 @@
+"""Playbooks: one root cause each, read from YAML and checked before anything is decided by them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stackdoctor.diagnose.pattern import WEIGHTS, Pattern, parse_term, places
+from stackdoctor.diagnose.registry import entry_packages
+from stackdoctor.errors import UsageError
+from stackdoctor.model import Fix, Severity
+
+__all__ = ["Playbook", "load_playbooks", "parse_playbook"]
+
+GROUP = "stackdoctor.playbooks"
+REQUIRED = ("cause", "title", "severity", "systems", "why", "when", "confirm", "fix")
+OPTIONAL = ("where", "because", "unless", "against", "explains", "refs")
+RESERVED = ("weight", "past", "expected")
+RISKS = ("read-only", "restart", "config-change", "destructive")
+
+
+class PlainWords(yaml.SafeLoader):
+    """YAML in which `on`, `yes` and their like are words and not truth values, as in YAML 1.2."""
+
+
+PlainWords.yaml_implicit_resolvers = {
+    first: [(tag, regex) for tag, regex in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+Clause = tuple[Pattern, ...]
+"""Patterns of which one must match."""
+
+
+@dataclass(frozen=True)
+class Playbook:
+    """One root cause: when it holds, what speaks for and against it, what it explains, what to do."""
+
+    cause: str
+    title: str
+    severity: Severity
+    systems: tuple[str, ...]
+    why: str
+    when: tuple[Clause, ...]
+    because: tuple[Pattern, ...]
+    unless: tuple[Pattern, ...]
+    against: tuple[Pattern, ...]
+    explains: tuple[Pattern, ...]
+    where: Mapping[str, str]
+    confirm: tuple[str, ...]
+    fix: tuple[Fix, ...]
+    refs: tuple[str, ...]
+    origin: str
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that every match of ``when`` binds: they tell one case of the cause from another."""
+        bound: dict[str, None] = {}
+        for clause in self.when:
+            common = set(clause[0].variables).intersection(*(p.variables for p in clause))
+            bound.update(dict.fromkeys(v for v in clause[0].variables if v in common))
+        return tuple(bound)
+
+    @property
+    def patterns(self) -> Iterator[Pattern]:
+        """All patterns, of all sections."""
+        for clause in self.when:
+            yield from clause
+        yield from (*self.because, *self.unless, *self.against, *self.explains)
+
+
+def load_playbooks(directories: Iterable[Path] = ()) -> tuple[Playbook, ...]:
+    """All playbooks, ordered by cause; raises UsageError for a broken one and for two of one cause."""
+    by_cause: dict[str, Playbook] = {}
+    for file in _files(directories):
+        playbook = parse_playbook(file.read_text(encoding="utf-8"), str(file))
+        if playbook.cause in by_cause:
+            raise UsageError(f"two playbooks for {playbook.cause}: {by_cause[playbook.cause].origin} and {file}")
+        by_cause[playbook.cause] = playbook
+    return tuple(by_cause[cause] for cause in sorted(by_cause))
+
+
+def _files(directories: Iterable[Path]) -> Iterator[Path]:
+    for package in entry_packages(GROUP):
+        for place in package.__path__:
+            yield from sorted(Path(place).glob("*.yaml"))
+    for directory in directories:
+        if not directory.is_dir():
+            raise UsageError(f"--playbooks {directory}: there is no such directory")
+        yield from sorted(directory.glob("*.yaml"))
+
+
+def parse_playbook(text: str, origin: str) -> Playbook:
+    """The playbook that ``text`` (YAML) is; raises UsageError that names the place in ``origin``."""
+    try:
+        data = yaml.load(text, PlainWords)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UsageError(f"{origin}{place}: {getattr(error, 'problem', error)}") from error
+    try:
+        return _playbook(data, origin)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{origin}: {error}") from error
+
+
+def _playbook(data: Any, origin: str) -> Playbook:
+    if not isinstance(data, dict):
+        raise ValueError("a playbook is a mapping with " + ", ".join(REQUIRED))
+    _refuse_unknown(data, REQUIRED + OPTIONAL)
+    for name in REQUIRED:
+        if not data.get(name):
+            raise ValueError(f"{name} is missing")
+    playbook = Playbook(
+        cause=data["cause"],
+        title=data["title"],
+        severity=Severity[str(data["severity"]).upper()],
+        systems=tuple(data["systems"]),
+        why=" ".join(data["why"].split()),
+        when=tuple(_clause(item) for item in data["when"]),
+        because=tuple(_pattern(item) for item in data.get("because") or ()),
+        unless=tuple(_pattern(item) for item in data.get("unless") or ()),
+        against=tuple(_pattern(item) for item in data.get("against") or ()),
+        explains=tuple(_pattern(item, past=True) for item in data.get("explains") or ()),
+        where=dict(data.get("where") or {}),
+        confirm=tuple(data["confirm"]),
+        fix=tuple(_fix(item) for item in data["fix"]),
+        refs=tuple(data.get("refs") or ()),
+        origin=origin,
+    )
+    _refuse_unbound(playbook)
+    return playbook
+
+
+def _clause(item: Any) -> Clause:
+    if isinstance(item, dict) and set(item) == {"any"}:
+        return tuple(_pattern(alternative) for alternative in item["any"])
+    return (_pattern(item),)
+
+
+def _pattern(item: Any, *, past: bool = False) -> Pattern:
+    if isinstance(item, str):
+        item = {item: {}}
+    if not isinstance(item, dict) or len(item) != 1:
+        raise ValueError(f"{item!r} is not a pattern: `finding.id: {{key: value}}`")
+    ((finding, terms),) = item.items()
+    terms = dict(terms or {})
+    weight = terms.pop("weight", "medium")
+    if weight not in WEIGHTS:
+        raise ValueError(f"{finding}: weight {weight!r} is not one of {', '.join(WEIGHTS)}")
+    past = bool(terms.pop("past", past))
+    expected = bool(terms.pop("expected", False))
+    parsed = tuple((key, parse_term(str(value))) for key, value in terms.items())
+    return Pattern(finding, parsed, WEIGHTS[weight], past, expected)
+
+
+def _fix(item: Any) -> Fix:
+    _refuse_unknown(item, ("do", "risk", "on"))
+    if item.get("risk") not in RISKS:
+        raise ValueError(f"fix {item.get('do')!r}: risk is one of {', '.join(RISKS)}")
+    return Fix(item["do"], item["risk"], item.get("on", ""))
+
+
+def _refuse_unknown(data: Mapping[str, object], known: tuple[str, ...]) -> None:
+    for name in data:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, 1)
+            raise ValueError(f"{name} is not known here" + (f": did you mean {close[0]}?" if close else ""))
+
+
+def _refuse_unbound(playbook: Playbook) -> None:
+    """A text may name only what a match of ``when`` or ``because`` can have bound."""
+    known = {v for clause in playbook.when for p in clause for v in p.variables}
+    known |= {v for p in playbook.because for v in p.variables}
+    texts = [playbook.title, playbook.why, *playbook.where.values(), *playbook.confirm]
+    texts += [t for fix in playbook.fix for t in (fix.do, fix.on)]
+    for text in texts:
+        for name in places(text):
+            if name not in known:
+                raise ValueError(f"{{{name}}} in {text!r} is bound by no pattern of when or because")

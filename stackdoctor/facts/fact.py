@@ -1,0 +1,25 @@
+"""What a fact is: probes that feed it, and a parser from one node's results to a typed value."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol, runtime_checkable
+
+from stackdoctor.model import NodeResults, Probe
+
+__all__ = ["Fact"]
+
+
+@runtime_checkable
+class Fact(Protocol):
+    """A typed, parsed answer of one node.
+
+    ``parse`` raises ``NotApplicable`` where such a thing cannot exist on the node (the program is not
+    installed), and ``CouldNotCheck`` or ``ParseError`` where it should and could not be read.
+    """
+
+    probes: ClassVar[tuple[Probe, ...]]
+
+    @classmethod
+    def parse(cls, results: NodeResults) -> Fact:
+        """The fact as read from ``results``."""
+        ...

@@ -1,0 +1,136 @@
+"""Where the services write their logs: Debian and Ubuntu, RHEL and its like, Kolla, TripleO.
+
+Rotated files (``.1``, ``.2.gz``, ``-20240101``) belong to the file that they were; the node finds them by itself.
+Earlier sources win: the general globs at the end take what is left, with the service read off the file's name.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+
+from stackdoctor.collect.plan import LogSource
+
+__all__ = ["LOG_SOURCES", "service_of"]
+
+_ROOTS = ("/var/log", "/var/log/kolla", "/var/log/containers")
+
+_SHORT = {
+    "neutron": {
+        "server": "neutron-server",
+        "api": "neutron-server",
+        "neutron-api": "neutron-server",
+        "dhcp-agent": "neutron-dhcp-agent",
+        "l3-agent": "neutron-l3-agent",
+        "metadata-agent": "neutron-metadata-agent",
+        "linuxbridge-agent": "neutron-linuxbridge-agent",
+        "openvswitch-agent": "neutron-openvswitch-agent",
+        "sriov-nic-agent": "neutron-sriov-agent",
+    },
+    "cinder": {
+        "api": "cinder-api",
+        "scheduler": "cinder-scheduler",
+        "volume": "cinder-volume",
+        "backup": "cinder-backup",
+    },
+    "glance": {"api": "glance-api", "registry": "glance-registry"},
+}
+"""RDO's short file names, by folder."""
+
+_PROJECTS = (
+    *(
+        "nova",
+        "neutron",
+        "cinder",
+        "glance",
+        "heat",
+        "keystone",
+        "placement",
+        "horizon",
+        "ceilometer",
+        "gnocchi",
+        "aodh",
+    ),
+    *(
+        "manila",
+        "octavia",
+        "designate",
+        "ironic",
+        "ironic-inspector",
+        "magnum",
+        "barbican",
+        "trove",
+        "mistral",
+        "masakari",
+    ),
+    *("swift", "cyborg", "zun", "watcher"),
+)
+
+
+def _everywhere(*paths: str) -> tuple[str, ...]:
+    return tuple(f"{root}/{path}" for path in paths for root in _ROOTS)
+
+
+LOG_SOURCES: tuple[LogSource, ...] = (
+    LogSource("rabbitmq-server", "rabbitmq", _everywhere("rabbitmq/rabbit@*.log", "rabbitmq/rabbitmq*.log")),
+    LogSource(
+        "mysql",
+        "mysql",
+        (
+            "/var/log/mysql/error.log",
+            "/var/log/mysql.err",
+            "/var/log/mysqld.log",
+            *_everywhere("mariadb/mariadb.log", "mysql/mariadb.log", "mysql/mysqld.log"),
+        ),
+    ),
+    LogSource("haproxy", "syslog", ("/var/log/haproxy.log", *_everywhere("haproxy/haproxy*.log"))),
+    LogSource("keepalived", "syslog", ("/var/log/keepalived.log", *_everywhere("keepalived/*.log"))),
+    LogSource(
+        "corosync", "auto", ("/var/log/cluster/corosync.log", *_everywhere("corosync/*.log", "hacluster/corosync*.log"))
+    ),
+    LogSource(
+        "pacemaker", "auto", ("/var/log/pacemaker.log", *_everywhere("pacemaker/*.log", "hacluster/pacemaker*.log"))
+    ),
+    LogSource("qemu", "qemu", _everywhere("libvirt/qemu/*.log")),
+    LogSource("libvirtd", "qemu", _everywhere("libvirt/libvirtd.log", "libvirt/virtqemud.log")),
+    LogSource(
+        "dnsmasq",
+        "syslog",
+        ("/var/log/dnsmasq.log", *_everywhere("neutron/dnsmasq/*/dhcp_dns_log", "neutron/dnsmasq.log")),
+    ),
+    LogSource("ovs-vswitchd", "ovs", _everywhere("openvswitch/ovs-vswitchd.log")),
+    LogSource("ovsdb-server", "ovs", _everywhere("openvswitch/ovsdb-server*.log")),
+    LogSource("syslog", "syslog", ("/var/log/syslog", "/var/log/messages")),
+    LogSource("kernel", "syslog", ("/var/log/kern.log",)),
+    LogSource("daemon", "syslog", ("/var/log/daemon.log",)),
+    LogSource("audit", "auto", ("/var/log/audit/audit.log",)),
+    LogSource("chrony", "auto", ("/var/log/kolla/chrony/chrony*.log",)),
+    LogSource("keystone", "auto", ("/var/log/apache2/keystone*.log", "/var/log/httpd/keystone*.log")),
+    LogSource("apache", "auto", ("/var/log/apache2/*error*.log", "/var/log/httpd/*error*log")),
+    *(
+        LogSource(service, "oslo", _everywhere(f"{folder}/{name}.log"))
+        for folder, names in _SHORT.items()
+        for name, service in names.items()
+    ),
+    LogSource("", "oslo", _everywhere(*(f"{project}/*.log" for project in _PROJECTS))),
+    LogSource("", "auto", ("/var/log/kolla/*/*.log", "/var/log/containers/*/*.log")),
+)
+
+
+def service_of(path: str) -> str:
+    """The service whose log ``path`` is, rotated or not; its base name where no source lists it.
+
+    >>> service_of("/var/log/nova/nova-compute.log.2.gz"), service_of("/var/log/neutron/server.log-20240101")
+    ('nova-compute', 'neutron-server')
+    """
+    current = re.sub(r"(?:(?<=.)[.-]\d+)*(?:\.(?:gz|xz|bz2))?$", "", path)
+    for source in LOG_SOURCES:
+        if source.service and any(_matches(current, pattern) for pattern in source.files):
+            return source.service
+    name = current.rsplit("/", 1)[-1].removesuffix(".log")
+    return name.removeprefix("openstack-")
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """As glob(3) does it: a star does not cross a slash."""
+    return path.count("/") == pattern.count("/") and fnmatch.fnmatchcase(path, pattern)

@@ -1,0 +1,107 @@
+"""The report as JSON for programs, by the schema in ``schema.json``."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+from stackdoctor.model import Diagnosis, Evidence, Finding
+from stackdoctor.report.report import NodeLine, Report
+from stackdoctor.report.times import iso
+
+__all__ = ["SCHEMA", "schema", "to_json"]
+
+SCHEMA = "stackdoctor/report/1"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def to_json(report: Report) -> str:
+    """``report`` as one JSON object, ASCII only, so that it is as inert on a terminal as in a file.
+
+    Times are ISO 8601 in UTC with milliseconds.  Half surrogates, which no UTF-8 reader takes, become U+FFFD.
+    """
+    value = {
+        "schema": SCHEMA,
+        "tool": {"name": "stackdoctor", "version": report.version},
+        "started": iso(report.started),
+        "seconds": round(report.seconds, 3),
+        "source": report.source,
+        "nodes": [_node(node) for node in report.nodes],
+        "diagnoses": [_diagnosis(diagnosis) for diagnosis in report.diagnoses],
+        "findings": [_finding(finding) for finding in report.findings],
+        "unexplained": [_finding(finding) for finding in report.unexplained],
+        "not_checked": [{"check": gap.check, "node": gap.node, "reason": gap.reason} for gap in report.not_checked],
+    }
+    return json.dumps(_whole(value), indent=2, allow_nan=False)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) that ``to_json`` keeps to."""
+    value: dict[str, Any] = json.loads(files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
+    return value
+
+
+def _node(node: NodeLine) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "address": node.address,
+        "status": node.status,
+        "reason": node.reason,
+        "seconds": round(node.seconds, 3),
+        "roles": sorted(node.roles),
+        "clock_offset": None if node.clock_offset is None else round(node.clock_offset, 3),
+    }
+
+
+def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "cause": diagnosis.cause,
+        "title": diagnosis.title,
+        "severity": str(diagnosis.severity),
+        "confidence": round(diagnosis.confidence, 2),
+        "where": dict(diagnosis.where),
+        "why": diagnosis.why,
+        "chain": list(diagnosis.chain),
+        "explains": [_symptom(finding) for finding in diagnosis.explains],
+        "evidence": [_evidence(line) for line in diagnosis.evidence],
+        "confirm": list(diagnosis.confirm),
+        "fix": [{"do": step.do, "risk": step.risk, "on": step.on} for step in diagnosis.fix],
+        "unchecked": list(diagnosis.unchecked),
+        "refs": list(diagnosis.refs),
+    }
+
+
+def _symptom(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "severity": str(finding.severity),
+        "node": finding.node,
+        "subject": finding.subject,
+        "message": finding.message,
+        "keys": dict(finding.keys),
+        "count": finding.count,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        **_symptom(finding),
+        "first": iso(finding.first),
+        "last": iso(finding.last),
+        "evidence": [_evidence(line) for line in finding.evidence],
+    }
+
+
+def _evidence(line: Evidence) -> dict[str, str]:
+    return {"node": line.node, "source": line.source, "line": line.line}
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_whole(key): _whole(element) for key, element in value.items()}
+    return [_whole(element) for element in value] if isinstance(value, list) else value

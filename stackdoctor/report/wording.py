@@ -1,0 +1,106 @@
+"""The sentences of a report for a reader: the verdict, how sure it is, and how a long record is quoted."""
+
+from __future__ import annotations
+
+import re
+
+from stackdoctor.model import Severity
+from stackdoctor.report.groups import left_open, named
+from stackdoctor.report.hostile import plain
+from stackdoctor.report.report import Report
+
+__all__ = ["certainty", "counted", "flat", "quoted", "verdict"]
+
+_CERTAINTY = ((0.95, "certain"), (0.8, "very likely"), (0.6, "likely"), (0.4, "possible"))
+_BLANKS = re.compile(r"[ \n]+")
+_LINE = 320
+_LINE_VERBOSE = 8192
+_LINES_VERBOSE = 60
+_SAME_TAIL = 60
+
+
+def verdict(report: Report) -> tuple[str, str]:
+    """What was found, and what nothing is known of (empty where everything was looked at)."""
+    left = left_open(report)
+    serious = sum(finding.severity >= Severity.ERROR for finding in left)
+    answered = counted(len(report.answered), "node")
+    if not report.answered:
+        asked = {0: "no node was asked", 1: "the one node that was asked gave nothing"}
+        why = asked.get(len(report.failed), f"none of the {len(report.failed)} nodes gave anything")
+        return f"Nothing can be said: {why}.", ""
+    if report.diagnoses:
+        everything = len({id(finding) for diagnosis in report.diagnoses for finding in diagnosis.explains}) + len(left)
+        causes = counted(len(report.diagnoses), "root cause")
+        verb = "it explains" if len(report.diagnoses) == 1 else "they explain"
+        said = f"{causes} found; {verb} {everything - len(left)} of {counted(everything, 'finding')}."
+    elif serious:
+        said = f"No known cause fits: {counted(serious, 'finding')} unexplained."
+    else:
+        verb = "answers" if len(report.answered) == 1 else "answer"
+        where = f"the {answered} that {verb}" if report.failed else answered
+        warnings = sum(finding.severity is Severity.WARNING for finding in left)
+        but = f", but {counted(warnings, 'warning')}" if warnings else ""
+        said = f"No fault found on {where}{but}."
+    return said, _unknown(report)
+
+
+def _unknown(report: Report) -> str:
+    failed = {node.name for node in report.failed}
+    checks = len({(gap.check, gap.node) for gap in report.not_checked if gap.node not in failed})
+    unknown = []
+    if failed:
+        unknown.append(f"nothing is known of {named((node.name for node in report.failed), 3)}")
+    partial = [node.name for node in report.answered if node.status == "partial"]
+    if partial:
+        unknown.append(f"only a part of {named(partial, 3)} was looked at")
+    if checks:
+        unknown.append(f"{counted(checks, 'check')} could not be made")
+    sentence = ", and ".join(unknown)
+    return f"{sentence[0].upper()}{sentence[1:]}: see the end." if sentence else ""
+
+
+def certainty(confidence: float) -> str:
+    """A confidence between 0 and 1 in a word and in percent, rounded down: 100 % leaves no doubt at all.
+
+    >>> certainty(0.979), certainty(0.999), certainty(0.5)
+    ('certain 97 %', 'certain 99 %', 'possible 50 %')
+    """
+    word = next((word for least, word in _CERTAINTY if confidence >= least), "weak")
+    return f"{word} {int(confidence * 100 + 1e-9)} %"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "node"), counted(0, "check")
+    ('1 node', '0 checks')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def flat(text: str) -> str:
+    """Prose as one line of at most some screens."""
+    return plain(_BLANKS.sub(" ", text[: 2 * _LINE_VERBOSE]).strip(), _LINE_VERBOSE)
+
+
+def quoted(text: str, width: int, verbose: bool = False) -> list[str]:
+    """The lines of a record, inert; not ``verbose``, a traceback is its first line and the error that ends it.
+
+    Columns are drawn together where the line would not fit into ``width``.
+    """
+    lines = [line.rstrip("\r") for line in text.strip("\r\n").split("\n")]
+    most = _LINES_VERBOSE if verbose else 2
+    left_out = len(lines) - most
+    if left_out > 0:
+        note = f"… (+{counted(left_out, 'line')})"
+        lines = [*lines[: most - 1], note, lines[-1]]
+    if verbose:
+        return [plain(line, _LINE_VERBOSE) for line in lines]
+    if len(lines) > 1 and lines[-1].strip()[-_SAME_TAIL:] in lines[0]:
+        lines = [f"{lines[0]} … (+{counted(left_out + 1, 'line')})"]
+    return [_drawn_together(line, width) for line in lines]
+
+
+def _drawn_together(line: str, width: int) -> str:
+    line = line[: 8 * _LINE]
+    return plain(line if len(line) <= width else re.sub(r"[ \t]{2,}", "  ", line).strip(), _LINE)

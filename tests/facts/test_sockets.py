@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackdoctor.errors import ParseError
+from stackdoctor.facts.sockets import Socket, Sockets
+from stackdoctor.model import Node, NodeResults, Result
+
+SAMPLES = Path(__file__).parent / "samples"
+TCP, LISTENING = Sockets.probes
+
+SS = (SAMPLES / "ss-tnap.txt").read_text()
+SS_LISTENING = (SAMPLES / "ss-lntup.txt").read_text()
+
+OLD_SS = """State      Recv-Q Send-Q        Local Address:Port          Peer Address:Port
+LISTEN     0      128                      *:22                       *:*      users:(("sshd",1234,3))
+ESTAB      0      0         ::ffff:10.0.0.5:5672        ::ffff:10.0.0.7:42712  users:(("beam.smp",777,44))
+TIME-WAIT  0      0               127.0.0.1:35357             127.0.0.1:59998
+"""
+NETSTAT = """Active Internet connections (servers and established)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name
+tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      291/sshd: /usr/sbin
+tcp        0      1 192.168.199.20:33784    192.168.199.10:5672     SYN_SENT    879/python3
+tcp6       0      0 :::80                   :::*                    LISTEN      -
+"""
+NETSTAT_LISTENING = """Active Internet connections (only servers)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name
+tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      291/sshd: /usr/sbin
+udp        0      0 0.0.0.0:8472            0.0.0.0:*                           -
+udp        0      0 127.0.0.1:323           0.0.0.0:*                           643/chronyd
+"""
+
+
+def answered(tcp: str, listening: str) -> NodeResults:
+    return NodeResults(
+        Node("compute1"),
+        {
+            (TCP.id, ""): Result(TCP.id, "ss -tnap", stdout=tcp.encode()),
+            (LISTENING.id, ""): Result(LISTENING.id, "ss -lntup", stdout=listening.encode()),
+        },
+    )
+
+
+def test_a_connection_that_nobody_answers_is_found() -> None:
+    sockets = Sockets.parse(answered(SS, SS_LISTENING))
+    first, second = sockets.syn_sent()
+    assert (first.peer, first.peer_port, first.program, first.pids) == ("192.168.199.10", 5672, "nova-compute", (879,))
+    assert sockets.to_port(5672) == (first, second)
+    assert str(first) == "tcp 192.168.199.20:33784 -> 192.168.199.10:5672"
+    assert first.evidence.line.startswith("SYN-SENT   0      1      192.168.199.20:33784")
+
+
+def test_bytes_that_the_program_does_not_read_are_seen() -> None:
+    (closing,) = [s for s in Sockets.parse(answered(SS, SS_LISTENING)) if s.state == "CLOSE-WAIT"]
+    assert (closing.recv_q, closing.send_q, closing.peer_port) == (1, 0, 9696)
+
+
+def test_listening_sockets_are_found_by_port() -> None:
+    sockets = Sockets.parse(answered(SS, SS_LISTENING))
+    (broker,) = sockets.listening(5672)
+    assert (broker.local, broker.program, broker.peer_port) == ("192.168.199.10", "beam.smp", 0)
+    (keystone, proxied) = sorted(sockets.listening(5000), key=lambda socket: socket.program, reverse=True)
+    assert (keystone.program, keystone.pids) == ("uwsgi_python311", (1745, 1744, 1721))
+    assert proxied.program == "haproxy"
+    assert sockets.listening(8472) == ()
+    assert sockets.listening(8472, "udp")[0].state == "UNCONN"
+
+
+def test_each_listening_socket_is_there_once() -> None:
+    sockets = Sockets.parse(answered(SS, SS_LISTENING))
+    assert not [socket for socket in sockets.connections if socket.state == "LISTEN"]
+
+
+def test_the_form_of_older_ss_is_read() -> None:
+    sockets = Sockets.parse(answered(OLD_SS, SS_LISTENING))
+    established, waiting = sockets.connections
+    assert (established.local, established.peer, established.peer_port) == ("10.0.0.5", "10.0.0.7", 42712)
+    assert (established.program, established.pids) == ("beam.smp", (777,))
+    assert (waiting.state, waiting.program, waiting.pids) == ("TIME-WAIT", "", ())
+
+
+def test_netstat_says_the_same_in_its_own_words() -> None:
+    sockets = Sockets.parse(answered(NETSTAT, NETSTAT_LISTENING))
+    (waiting,) = sockets.syn_sent()
+    assert (waiting.peer_port, waiting.program, waiting.pids, waiting.send_q) == (5672, "python3", (879,), 1)
+    ssh: Socket = sockets.listening(22)[0]
+    assert (ssh.pids, ssh.program) == ((291,), "sshd: /usr/sbin")
+    assert [(s.state, s.program, s.pids) for s in sockets.listening(8472, "udp")] == [("UNCONN", "", ())]
+    assert sockets.listening(323, "udp")[0].pids == (643,)
+
+
+def test_without_the_right_to_see_them_programs_are_empty() -> None:
+    bare = (
+        "State  Recv-Q Send-Q  Local Address:Port     Peer Address:Port Process\nESTAB  0 0 192.0.2.1:22 192.0.2.2:5\n"
+    )
+    (socket,) = Sockets.parse(answered(bare, SS_LISTENING)).connections
+    assert (socket.program, socket.pids) == ("", ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Netid State Recv-Q\n",
+        SS.splitlines()[0] + "\nESTAB 0 0 192.0.2.1:22\n",
+        SS.splitlines()[0] + "\nHALF-OPEN 0 0 192.0.2.1:22 192.0.2.2:5\n",
+        SS.splitlines()[0] + "\nESTAB 0 0 192.0.2.1:ssh 192.0.2.2:5\n",
+        NETSTAT.splitlines()[1] + "\ntcp 0 0 a:1\n",
+    ],
+)
+def test_another_format_is_refused(text: str) -> None:
+    with pytest.raises(ParseError):
+        Sockets.parse(answered(text, SS_LISTENING))

@@ -1,0 +1,148 @@
+"""What real ssh configuration files say about a node."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import pytest
+
+from stackdoctor.errors import UsageError
+from stackdoctor.inventory.sshconfig import Login, resolve
+from stackdoctor.model import Node
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own, so that the user's real configuration says nothing here."""
+    (tmp_path / ".ssh").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return tmp_path
+
+
+def configured(home: Path, text: str) -> Path:
+    path = home / ".ssh" / "config"
+    path.write_text(text)
+    return path
+
+
+def login(text: str, node: Node, home: Path) -> Login:
+    return resolve(node, configured(home, text))
+
+
+def test_host_name_port_user_and_keys_come_from_the_configuration(home: Path) -> None:
+    text = """\
+Host ctl
+    HostName 192.0.2.10
+    Port 2222
+    User heat-admin
+    IdentityFile ~/.ssh/one
+    IdentityFile ~/.ssh/two
+    IdentitiesOnly yes
+    UserKnownHostsFile ~/.ssh/cloud_hosts
+    HostKeyAlias controller
+"""
+    found = login(text, Node("ctl", "ctl"), home)
+    assert (found.host, found.port, found.user, found.alias) == ("192.0.2.10", 2222, "heat-admin", "controller")
+    assert found.keys == (f"{home}/.ssh/one", f"{home}/.ssh/two")
+    assert found.only_keys
+    assert found.known_hosts[0] == f"{home}/.ssh/cloud_hosts"
+
+
+def test_what_the_node_says_itself_wins(home: Path) -> None:
+    text = "Host *\n Port 1\n User a\n IdentityFile ~/a\n ProxyJump a\n ProxyCommand nc %h %p\n"
+    found = login(text, Node("n", "n", port=2, user="b", key="/b", jump="none"), home)
+    assert (found.port, found.user, found.keys, found.jump) == (2, "b", ("/b",), None)
+    assert found.proxy_command == ""
+
+
+def test_a_proxy_command_sees_the_port_that_the_node_says(home: Path) -> None:
+    found = login("Host *\n Port 1\n ProxyCommand nc %h %p\n", Node("n", "n", port=2), home)
+    assert found.proxy_command == "nc n 2"
+
+
+def test_without_a_configuration_ssh_s_defaults_hold(home: Path) -> None:
+    (home / ".ssh" / "id_rsa").write_text("a key")
+    found = resolve(Node("n", "n"), home / "nothing")
+    assert found == Login(
+        host="n",
+        port=22,
+        user=getpass.getuser(),
+        keys=(f"{home}/.ssh/id_rsa",),
+        known_hosts=(f"{home}/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"),
+    )
+
+
+def test_jump_hosts_are_resolved_by_the_configuration_too(home: Path) -> None:
+    text = """\
+Host compute*
+    ProxyJump bastion
+Host bastion
+    HostName bastion.example.org
+    User gate
+    ProxyJump outer:2200
+"""
+    found = login(text, Node("compute1", "compute1"), home)
+    assert found.jump is not None
+    assert (found.jump.host, found.jump.user) == ("bastion.example.org", "gate")
+    assert found.jump.jump is not None
+    assert (found.jump.jump.host, found.jump.jump.port, found.jump.jump.jump) == ("outer", 2200, None)
+
+
+def test_a_chain_is_walked_from_its_first_hop_on(home: Path) -> None:
+    text = "Host b\n ProxyJump elsewhere\n"
+    found = login(text, Node("n", "n", jump="x@a:1,b"), home)
+    assert found.jump is not None
+    assert found.jump.host == "b"
+    assert found.jump.jump is not None
+    assert (found.jump.jump.host, found.jump.jump.user, found.jump.jump.port) == ("a", "x", 1)
+    assert found.jump.jump.jump is None
+
+
+def test_jump_hosts_that_go_round_are_refused(home: Path) -> None:
+    with pytest.raises(UsageError, match="more than 8 jump hosts"):
+        login("Host a\n ProxyJump b\nHost b\n ProxyJump a\n", Node("a", "a"), home)
+
+
+def test_included_files_stand_where_they_are_included(home: Path) -> None:
+    (home / ".ssh" / "conf.d").mkdir()
+    (home / ".ssh" / "conf.d" / "cloud").write_text("Host ctl\n Port 2222\n")
+    found = login("Host ctl\n User one\nInclude conf.d/*\n IdentityFile /k\n", Node("ctl", "ctl"), home)
+    assert (found.user, found.port, found.keys) == ("one", 2222, ("/k",))
+    other = login("Host ctl\n User one\nInclude conf.d/*\n IdentityFile /k\n", Node("n", "n"), home)
+    assert (other.port, other.keys) == (22, ())
+
+
+def test_a_file_that_includes_itself_is_refused(home: Path) -> None:
+    with pytest.raises(UsageError, match="deeper than 16"):
+        login("Include config\n", Node("n", "n"), home)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", "/run/env.sock"),
+        ("IdentityAgent none", ""),
+        ("IdentityAgent SSH_AUTH_SOCK", "/run/env.sock"),
+        ("IdentityAgent $OTHER", "/run/other.sock"),
+        ("IdentityAgent ~/agent.sock", "{home}/agent.sock"),
+    ],
+)
+def test_the_agent_is_the_one_of_the_environment_unless_said_otherwise(
+    home: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: str
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/env.sock")
+    monkeypatch.setenv("OTHER", "/run/other.sock")
+    assert login(said, Node("n", "n"), home).agent == expected.format(home=home)
+
+
+@pytest.mark.parametrize("text", ["Host *\n Port ssh\n", "Port 70000\n", "what is this\n\x00!!\n", "Match nonsense\n"])
+def test_a_configuration_that_cannot_be_understood_is_named(home: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="config"):
+        login(text, Node("n", "n"), home)
+
+
+def test_a_user_who_could_smuggle_lines_into_the_configuration_is_refused(home: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be a user's name"):
+        login("", Node("n", "n", user="root\nProxyCommand touch /tmp/x"), home)
