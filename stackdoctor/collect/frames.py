@@ -10,8 +10,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 
+from stackdoctor.collect.agent import source
 from stackdoctor.model import Result, Status
 
 __all__ = ["Frame", "FrameError", "FrameReader", "NoPython", "bootstrap", "encode", "opening", "to_result"]
@@ -61,8 +61,8 @@ def _quoted(text: str) -> str:
 
 def opening(plan_wire: bytes) -> bytes:
     """What is written to the agent's standard input: its source, then the plan, each behind its length in a line."""
-    source = files("stackdoctor.collect").joinpath("agent.py").read_bytes()
-    return b"%d\n%b%d\n%b" % (len(source), source, len(plan_wire), plan_wire)
+    program = source()
+    return b"%d\n%b%d\n%b" % (len(program), program, len(plan_wire), plan_wire)
 
 
 def encode(header: Mapping[str, object], out: bytes = b"", err: bytes = b"") -> bytes:

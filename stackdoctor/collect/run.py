@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
-from stackdoctor.collect.frames import FrameError, bootstrap
+from stackdoctor.collect.frames import FrameError, NoPython, bootstrap
 from stackdoctor.collect.hostkeys import HostKeyAdded
 from stackdoctor.collect.local import start_local
+from stackdoctor.collect.plain_shell import SHELL, ask_shell
 from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.session import Channel, Ending, NodeLost, converse, said
 from stackdoctor.collect.ssh import Hops, connect, execute
@@ -210,14 +211,20 @@ def _visit(visit: _Visit, hops: Hops, ending: Ending, emit: Callable[[Event], No
         else:
             transport = connect(visit.login, visit.accept_new, visit.timeout, ending, hops, emit)
             channel = execute(transport, bootstrap(), visit.login, visit.timeout, ending)
-        results = converse(
-            node,
-            visit.plan,
-            channel,
-            ending,
-            visit.timeout,
-            lambda probe, done, total: emit(ProbeDone(node, probe, done, total)),
-        )
+        try:
+            results = converse(
+                node,
+                visit.plan,
+                channel,
+                ending,
+                visit.timeout,
+                lambda probe, done, total: emit(ProbeDone(node, probe, done, total)),
+            )
+        except NoPython:
+            if visit.login is None:
+                raise
+            shell = execute(transport, SHELL, visit.login, visit.timeout, ending)
+            results = ask_shell(node, visit.plan, shell, visit.timeout)
     except (NodeLost, FrameError) as lost:
         results = NodeResults(node, failure=str(lost))
     except Exception as error:  # whatever it is, it is about this node, and the others go on

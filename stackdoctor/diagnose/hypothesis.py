@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,8 +61,10 @@ class Hypothesis:
         if self.excluded:
             return 0.0
         doubt = 1.0
-        for each in (*self.when, *self.because):
-            if each.matched:
+        for each in self.when:
+            doubt *= 1 - each.pattern.weight
+        for each in self.because:
+            if not self.own.issuperset(each.matched):  # no finding counts twice
                 doubt *= 1 - each.pattern.weight
         score = 1 - doubt
         for each in self.against:
@@ -89,7 +91,7 @@ def hypotheses(playbook: Playbook, index: FindingIndex, examination: Examination
     for case in _join(playbook, index):
         key = tuple(case.binding.get(variable) for variable in identity)
         if key in cases:
-            cases[key].add(case)
+            cases[key].add(case.matched)
         else:
             cases[key] = case
     for case in cases.values():
@@ -102,24 +104,24 @@ def _identity(playbook: Playbook) -> tuple[str, ...]:
 
 
 class _Case:
-    """A binding and, for each clause, the pattern that matched and the findings that it matched."""
+    """A binding, and the findings that each pattern of the clauses so far matched."""
 
-    def __init__(self, binding: Binding, matched: tuple[tuple[Pattern, frozenset[int]], ...] = ()) -> None:
+    def __init__(self, binding: Binding, matched: Mapping[Pattern, frozenset[int]]) -> None:
         self.binding = binding
-        self.matched = matched
+        self.matched = dict(matched)
 
     def with_clause(self, added: Binding, pattern: Pattern, found: Iterable[int]) -> _Case:
-        return _Case({**self.binding, **added}, (*self.matched, (pattern, frozenset(found))))
+        grown = _Case({**self.binding, **added}, self.matched)
+        grown.add({pattern: frozenset(found)})
+        return grown
 
-    def add(self, other: _Case) -> None:
-        self.matched = tuple(
-            (max(mine, theirs, key=lambda p: p.weight), found | more)
-            for (mine, found), (theirs, more) in zip(self.matched, other.matched, strict=True)
-        )
+    def add(self, matched: Mapping[Pattern, frozenset[int]]) -> None:
+        for pattern, found in matched.items():
+            self.matched[pattern] = self.matched.get(pattern, frozenset()) | found
 
 
 def _join(playbook: Playbook, index: FindingIndex) -> Iterable[_Case]:
-    cases = [_Case({})]
+    cases = [_Case({}, {})]
     for clause in playbook.when:
         grown: dict[tuple[tuple[str, str], ...], _Case] = {}
         for case in cases:
@@ -128,7 +130,7 @@ def _join(playbook: Playbook, index: FindingIndex) -> Iterable[_Case]:
                     new = case.with_clause(added, pattern, found)
                     key = tuple(sorted(new.binding.items()))
                     if key in grown:
-                        grown[key].add(new)
+                        grown[key].add(new.matched)
                     else:
                         grown[key] = new
         cases = list(grown.values())
@@ -149,7 +151,7 @@ def _hypothesis(playbook: Playbook, case: _Case, index: FindingIndex, examinatio
     return Hypothesis(
         playbook=playbook,
         binding=binding,
-        when=tuple(Evaluated(pattern, tuple(sorted(found)), False) for pattern, found in case.matched),
+        when=tuple(Evaluated(pattern, tuple(sorted(found)), False) for pattern, found in case.matched.items()),
         because=tuple(evaluate(p) for p in playbook.because),
         unless=tuple(evaluate(p) for p in playbook.unless),
         against=tuple(evaluate(p) for p in playbook.against),

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from stackdoctor.diagnose.cover import THRESHOLD, Choice, Fate
 from stackdoctor.diagnose.hypothesis import UNCHECKED_FACTOR, Evaluated, Hypothesis
-from stackdoctor.diagnose.pattern import Pattern
 from stackdoctor.diagnose.playbook import Playbook
 from stackdoctor.model import Finding
 
@@ -42,7 +41,7 @@ def _case(hypothesis: Hypothesis, fate: Fate, findings: Sequence[Finding]) -> It
     for evaluated in hypothesis.when:
         yield from _line("when", evaluated, f"x {1 - evaluated.pattern.weight:.2f} doubt", findings)
     for evaluated in hypothesis.because:
-        effect = f"x {1 - evaluated.pattern.weight:.2f} doubt" if evaluated.matched else _absent(evaluated.pattern)
+        effect = _effect(evaluated, hypothesis)
         yield from _line("because", evaluated, effect, findings)
     for evaluated in hypothesis.against:
         effect = f"x {1 - evaluated.pattern.weight:.2f}" if evaluated.matched else "no effect"
@@ -55,8 +54,13 @@ def _case(hypothesis: Hypothesis, fate: Fate, findings: Sequence[Finding]) -> It
     yield f"    explains {len(hypothesis.covers - hypothesis.own)} findings beyond its own {len(hypothesis.own)}"
 
 
-def _absent(pattern: Pattern) -> str:
-    return f"x {1 - pattern.weight / 2:.2f} (expected)" if pattern.expected else "no effect"
+def _effect(evaluated: Evaluated, hypothesis: Hypothesis) -> str:
+    pattern = evaluated.pattern
+    if not evaluated.matched:
+        return f"x {1 - pattern.weight / 2:.2f} (expected)" if pattern.expected else "no effect"
+    if hypothesis.own.issuperset(evaluated.matched):
+        return "counted above"
+    return f"x {1 - pattern.weight:.2f} doubt"
 
 
 def _verdict(hypothesis: Hypothesis, fate: Fate) -> str:

@@ -216,3 +216,21 @@ def test_ctrl_c_leaves_nothing_on_the_node(tmp_path: Path) -> None:
     for handle in handles:
         assert select.select([handle], [], [], 20.0)[0], "a process was left behind"
         os.close(handle)
+
+
+def test_a_node_without_python_answers_plain_commands_over_sh(tmp_path: Path) -> None:
+    """The session's PATH leads to a few programs, python3 not among them."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sh", "uname", "date", "id", "printf", "env", "timeout"):
+        found = shutil.which(name)
+        assert found is not None
+        (programs / name).symlink_to(found)
+    plan = Plan((ECHO, Probe("files", files=("/etc/hostname",))), seconds=20.0)
+    with running(tmp_path, f"SetEnv PATH={programs} HOME={tmp_path}") as node:
+        [results] = collect([node], plan, options(tmp_path))
+    if results.results.get(("files", "")) is None:
+        pytest.skip("the login shell's start-up files set a PATH that leads to python3")
+    assert results.one(ECHO).stdout == b"a b'\"$HOME\n"
+    assert results.results["files", ""].status is Status.NOT_RUN
+    assert "no python3" in results.failure

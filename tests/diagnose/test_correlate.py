@@ -238,3 +238,16 @@ fix: [{{do: x, risk: read-only}}]
     found = correlate(playbooks(*ring), examine(finding("f0"), finding("f1"), finding("f2")))
     assert len(found.diagnoses) == 1
     assert not found.unexplained
+
+
+def test_no_finding_counts_twice() -> None:
+    weak = HUNG.replace(
+        'when:\n  - process.stopped: {service: "{service}", host: "{host}", weight: strong}',
+        'when:\n  - any:\n      - process.stopped: {service: "{service}", host: "{host}", weight: strong}\n'
+        '      - rabbitmq.queue.stuck: {service: "{service}", host: "{host}", weight: weak}',
+    )
+    assert not correlate(playbooks(weak), examine(STUCK)).diagnoses
+    both = correlate(playbooks(weak), examine(STOPPED, STUCK))
+    assert both.diagnoses[0].confidence == pytest.approx(1 - 0.2 * 0.75)
+    timed_out = correlate(playbooks(weak), examine(STUCK, *timeouts("compute1")))
+    assert not timed_out.diagnoses

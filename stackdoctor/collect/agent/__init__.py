@@ -1,0 +1,25 @@
+"""The node agent: one program of the standard library (Python 3.6 and later), kept here by subject.
+
+It comes over standard input and is never written to the node's disk.  It runs commands without a shell, bounded
+in number, time and output, scans logs where they lie, redacts secrets before anything travels, and ends with
+everything it started as soon as its standard input closes.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+__all__ = ["PARTS", "source"]
+
+PARTS = ("secrets", "wire", "commands", "loop", "asker", "stamps", "logfile", "logscan", "entry")
+"""The modules in the order in which they are sent: each needs only those before it."""
+
+_OWN_IMPORT = re.compile(r"^from stackdoctor\.collect\.agent\.\w+ import (?:\([^)]*\)|[^\n]*)\n", re.MULTILINE)
+
+
+def source() -> bytes:
+    """The program as it is sent: all parts as one file, which imports nothing of this package."""
+    folder = files("stackdoctor.collect.agent")
+    parts = (folder.joinpath(f"{part}.py").read_text(encoding="utf-8") for part in PARTS)
+    return "\n".join(_OWN_IMPORT.sub("", part) for part in parts).encode()

@@ -1,0 +1,157 @@
+"""One running command: its pipes, its time-out, its process group."""
+
+import errno
+import os
+import shlex
+import signal
+import subprocess
+import time
+from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence
+
+PIECE = 1 << 16
+GRACE = 0.5  # after a command ended, for what it left holding its pipes
+STUBBORN = 2.0  # between SIGTERM and SIGKILL
+
+
+class Ended(NamedTuple):
+    """How a command ended; ``status`` as in the tool's model."""
+
+    status: str
+    exit: Optional[int]
+    out: bytes
+    err: bytes
+    started: float
+    seconds: float
+    reason: str
+
+
+class Child:
+    """One running command, in a session of its own."""
+
+    def __init__(
+        self,
+        argv: List[str],
+        timeout: float,
+        cap: int,
+        on_end: Callable[[Ended], None],
+        sink: Optional[Callable[[bytes], None]] = None,
+        stdin: Optional[int] = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self.argv = argv
+        self.cap = cap
+        self.on_end = on_end
+        self.sink = sink
+        self.out = bytearray()
+        self.err = bytearray()
+        self.status = "ran"
+        self.reason = ""
+        self.started = time.time()
+        self.began = time.monotonic()
+        self.deadline = self.began + timeout
+        self.timeout = timeout
+        self.terminated = 0.0
+        self.exited = 0.0
+        self.process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=pass_fds,
+            bufsize=0,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self.streams = {self.process.stdout.fileno(): self.out, self.process.stderr.fileno(): self.err}
+
+    def take(self, fd: int, data: bytes) -> None:
+        kept = self.streams[fd]
+        if kept is self.out and self.sink is not None:
+            self.sink(data)
+            return
+        kept += data
+        if len(kept) > self.cap:
+            del kept[self.cap :]
+            self.status, self.reason = "truncated", "output cut after %d bytes" % self.cap
+            self.terminate()
+
+    def terminate(self) -> None:
+        if not self.terminated:
+            self.terminated = time.monotonic()
+            self.signal(signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+        except PermissionError:  # what sudo started is root's: only sudo may end it
+            subprocess.call(
+                ["sudo", "-n", "kill", "-%d" % number, "--", "-%d" % self.process.pid],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def next_event(self) -> float:
+        if self.exited:
+            return self.exited + GRACE
+        return self.terminated + STUBBORN if self.terminated else self.deadline
+
+    def tick(self, now: float) -> bool:
+        """Act on what time has brought; whether it is over."""
+        if not self.exited and self.process.poll() is not None:
+            self.exited = now
+        if self.exited:
+            if self.streams and now >= self.exited + GRACE:
+                self.signal(signal.SIGKILL)
+                return True
+            return not self.streams
+        if self.terminated:
+            if now >= self.terminated + STUBBORN:
+                self.signal(signal.SIGKILL)
+        elif now >= self.deadline:
+            self.status, self.reason = "timed-out", "ended after %g s" % self.timeout
+            self.terminate()
+        return False
+
+    def close(self) -> None:
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def ended(self) -> Ended:
+        code = self.process.returncode
+        return Ended(
+            self.status,
+            code if code is None or code >= 0 else 128 - code,
+            bytes(self.out),
+            bytes(self.err),
+            self.started,
+            time.monotonic() - self.began,
+            self.reason,
+        )
+
+
+def start(
+    argv: List[str],
+    timeout: float,
+    cap: int,
+    on_end: Callable[[Ended], None],
+    sink: Optional[Callable[[bytes], None]] = None,
+    stdin: Optional[int] = None,
+    pass_fds: Sequence[int] = (),
+) -> Optional[Child]:
+    """A running child; where it cannot be started, ``on_end`` is told at once."""
+    try:
+        return Child(argv, timeout, cap, on_end, sink, stdin, pass_fds)
+    except (OSError, ValueError) as error:
+        number = getattr(error, "errno", 0)
+        status = "missing" if number == errno.ENOENT else "denied"
+        on_end(Ended(status, None, b"", b"", time.time(), 0.0, "%s: %s" % (argv[0], getattr(error, "strerror", error))))
+        return None
+
+
+def shlex_join(argv: Iterable[str]) -> str:
+    return " ".join(shlex.quote(word) for word in argv)

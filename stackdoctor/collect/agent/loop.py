@@ -1,0 +1,127 @@
+"""Commands side by side, until all is done, the time is used up, or nobody listens any more."""
+
+import heapq
+import os
+import selectors
+import signal
+import subprocess
+import time
+from typing import Callable, List, Optional, Tuple
+
+from stackdoctor.collect.agent.commands import PIECE, Child
+
+
+class Loop:
+    """Runs children side by side, so many at a time, until the deadline or until nobody listens any more."""
+
+    def __init__(self, parallel: int, seconds: float, stdin_fd: int) -> None:
+        self.parallel = parallel
+        self.deadline = time.monotonic() + seconds
+        self.waiting: List[Callable[[], Optional[Child]]] = []
+        self.later: List[Tuple[float, int, Callable[[], None]]] = []
+        self.running: List[Child] = []
+        self.commands = 0
+        self.selector = selectors.DefaultSelector()
+        self.stdin_fd = stdin_fd
+        self.selector.register(stdin_fd, selectors.EVENT_READ)
+        self.wake, wake_write = os.pipe()
+        for fd in (self.wake, wake_write):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake_write)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        self.selector.register(self.wake, selectors.EVENT_READ)
+
+    def add(self, start: Callable[[], Optional[Child]]) -> None:
+        """``start`` makes a child when its turn has come (None: it did its work at once)."""
+        self.waiting.append(start)
+
+    def at(self, when: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self.later, (when, len(self.later) + self.commands, act))
+
+    def run(self) -> None:
+        """Until all is done; raises Hangup when standard input closes."""
+        while self.waiting or self.running or self.later:
+            now = time.monotonic()
+            if now >= self.deadline:
+                self.give_up()
+                return
+            while self.later and self.later[0][0] <= now:
+                heapq.heappop(self.later)[2]()
+            while self.waiting and len(self.running) < self.parallel:
+                child = self.waiting.pop(0)()
+                if child is not None:
+                    self.watch(child)
+            self.wait()
+            self.reap()
+
+    def watch(self, child: Child) -> None:
+        self.commands += 1
+        self.running.append(child)
+        for fd in child.streams:
+            os.set_blocking(fd, False)
+            self.selector.register(fd, selectors.EVENT_READ, child)
+
+    def wait(self) -> None:
+        if self.waiting and len(self.running) < self.parallel:
+            return
+        times = (
+            [child.next_event() for child in self.running] + [when for when, _, _ in self.later[:1]] + [self.deadline]
+        )
+        for key, _ in self.selector.select(max(0.0, min(times) - time.monotonic())):
+            if key.fd == self.stdin_fd:
+                if not os.read(self.stdin_fd, 4096):
+                    raise Hangup()
+            elif key.fd == self.wake:
+                os.read(self.wake, 4096)
+            else:
+                self.read(key.fd, key.data)
+
+    def read(self, fd: int, child: Child) -> None:
+        try:
+            data = os.read(fd, PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            child.take(fd, data)
+        else:
+            self.selector.unregister(fd)
+            del child.streams[fd]
+
+    def reap(self) -> None:
+        now = time.monotonic()
+        for child in [c for c in self.running if c.tick(now)]:
+            self.running.remove(child)
+            self.forget(child)
+            child.on_end(child.ended())
+
+    def forget(self, child: Child) -> None:
+        for fd in list(child.streams):
+            self.selector.unregister(fd)
+        child.close()
+
+    def give_up(self) -> None:
+        """The time is used up: end what runs, and say so of it."""
+        self.waiting, self.later = [], []
+        for child in self.running:
+            child.status, child.reason = "timed-out", "the node's time was used up"
+        self.kill()
+        for child in self.running:
+            self.forget(child)
+            child.on_end(child.ended())
+        self.running = []
+        self.waiting = []
+
+    def kill(self) -> None:
+        for child in self.running:
+            child.signal(signal.SIGKILL)
+        for child in self.running:
+            try:
+                child.process.wait(1.0)
+            except subprocess.TimeoutExpired:
+                pass  # in uninterruptible sleep: it dies when it wakes
+
+
+class Hangup(Exception):
+    """Nobody listens any more."""
