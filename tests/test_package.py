@@ -16,7 +16,7 @@ LOOK = (
     "import stackdoctor.checks, stackdoctor.playbooks, pathlib, importlib.resources as r;"
     "print(len(list(pathlib.Path(stackdoctor.checks.__path__[0]).rglob('*.yaml'))) > 5,"
     "len(list(pathlib.Path(stackdoctor.playbooks.__path__[0]).glob('*.yaml'))) > 5,"
-    "r.files('stackdoctor.fixtures').joinpath('demo.tar.gz').is_file(),"
+    "r.files('stackdoctor.fixtures').joinpath('conductor-hung/snapshot.tar.gz').is_file(),"
     "r.files('stackdoctor.report').joinpath('schema.json').is_file())"
 )
 
@@ -37,7 +37,7 @@ def test_a_wheel_holds_every_module_check_signature_and_playbook(wheel: Path) ->
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     wanted = [p for p in listed if p.startswith("stackdoctor/")]
     wanted += [f"stackdoctor/{p}" for p in listed if p.startswith(("checks/", "playbooks/"))]
-    wanted.append("stackdoctor/fixtures/demo.tar.gz")
+    wanted.append("stackdoctor/fixtures/conductor-hung/snapshot.tar.gz")
     assert [p for p in wanted if p not in names] == []
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from stackdoctor.checks.network.segments import Interfaces, running_guests, serves
+
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
-from stackdoctor.checks.network.segments import Interfaces, serves
 from stackdoctor.facts.addresses import Addresses
 from stackdoctor.facts.dnsmasq import DhcpNetwork, Dnsmasq
-from stackdoctor.facts.domain_xml import DomainInterface
-from stackdoctor.facts.iptables import Iptables
-from stackdoctor.facts.libvirt import Domain, Domains
+from stackdoctor.facts.libvirt import Domains
 from stackdoctor.facts.links import Link, Links
 from stackdoctor.facts.namespaces import Listeners, NamespaceProcesses, Namespaces
-from stackdoctor.facts.neutron_names import chain, dhcp_namespace, network_prefix_of, port_prefix_of
+from stackdoctor.facts.neutron_names import dhcp_namespace, port_prefix_of
 from stackdoctor.facts.processes import Processes
 
 AGENT = "neutron-dhcp-agent"
@@ -115,7 +114,7 @@ def dnsmasq_outside_its_namespace(
 
 @check("dhcp.namespace.missing", severity=Severity.WARNING)
 def missing_namespace(
-    dnsmasq: Dnsmasq, namespaces: Namespaces, processes: Processes, domains: Cloud[Domains] | None
+    dnsmasq: Dnsmasq, namespaces: Namespaces, processes: Processes, links: Links, domains: Cloud[Domains] | None
 ) -> Iterator[Finding]:
     """A network is served here, as its files say, and its namespace is not there.
 
@@ -128,9 +127,9 @@ def missing_namespace(
         if not network.interface or namespaces.named(dhcp_namespace(network.network_id)) is not None:
             continue
         served = serves(network.process)
-        if (served and not namespaces.of_kind("qdhcp")) or dnsmasq.processes is None:
-            continue  # use_namespaces=False, of old
-        guests = any(True for _, _, i in _guests(domains) if network.network_id.startswith(_network_of(i)))
+        if dnsmasq.processes is None or links.named(network.interface) is not None:
+            continue  # in the host's own namespace: use_namespaces=False, of old
+        guests = any(network.network_id.startswith(guest.network) for guest in running_guests(domains))
         yield Finding(
             network,
             f"namespace {dhcp_namespace(network.network_id)} is not there"
@@ -229,122 +228,3 @@ def ranges_of(network: DhcpNetwork) -> Networks:
 
 def _process_evidence(network: DhcpNetwork) -> tuple[Evidence, ...]:
     return (network.process.evidence,) if network.process is not None else ()
-
-
-def _guests(domains: Cloud[Domains] | None) -> Iterator[tuple[str, Domain, DomainInterface]]:
-    """The running guests' interfaces on Linux bridges, and the node of each."""
-    for node, found in domains or ():
-        for domain in found.domains:
-            for interface in domain.interfaces if domain.running else ():
-                if network_prefix_of(interface.source):
-                    yield node, domain, interface
-
-
-def _network_of(interface: DomainInterface) -> str:
-    return network_prefix_of(interface.source) or "-"
-
-
-@check("dhcp.host.missing", severity=Severity.WARNING)
-def missing_host(
-    dnsmasq: Cloud[Dnsmasq], domains: Cloud[Domains], iptables: Cloud[Iptables] | None
-) -> Iterator[Finding]:
-    """A guest is on a network's bridge, and a DHCP server of that network has no entry for its MAC: it gets no address.
-
-    An error where the address that the guest may use, by its anti-spoofing chain, is in a subnet that dnsmasq
-    serves; a warning where its address is not known.  A port in a subnet without DHCP has no entry and needs none.
-    """
-    for node, domain, interface in _guests(domains):
-        serving = [
-            (there, network)
-            for there, served in dnsmasq
-            for network in served.networks
-            if network.network_id.startswith(_network_of(interface)) and serves(network.process)
-        ]
-        listed = [network for _, network in serving if any(h.mac == interface.mac for h in network.hosts)]
-        for there, network in serving:
-            if network in listed or not ranges_of(network):
-                continue
-            own = _allowed(iptables.facts.get(node) if iptables is not None else None, interface)
-            inside = [ip for ip, _ in own if any(ip in served for served in ranges_of(network))]
-            if own and not inside:
-                continue
-            shown = (network.evidence, interface.evidence, *(evidence for _, evidence in own))
-            yield Finding(
-                interface.mac,
-                f"dnsmasq on {there} does not know {interface.mac} of {domain}, a guest of network {network.network_id}",
-                node=there,
-                severity=Severity.ERROR if inside and not listed else None,
-                evidence=shown,
-                host=there,
-                network=network.network_id,
-                mac=interface.mac,
-                ip=inside[0] if inside else None,
-                port=port_prefix_of(interface.device),
-                device=interface.device,
-                instance=domain.uuid,
-                compute=node,
-                proven="yes" if inside and not listed else "no",
-                agent=AGENT,
-            )
-
-
-def _allowed(
-    iptables: Iptables | None, interface: DomainInterface
-) -> list[tuple[ipaddress.IPv4Address, Evidence]]:
-    """The single IPv4 addresses that the port's anti-spoofing chain lets its own MAC use."""
-    port = port_prefix_of(interface.device)
-    table = iptables.tables.get("filter") if iptables is not None else None
-    spoofing = table.chains.get(chain(port, "s")) if table is not None and port is not None else None
-    found = []
-    for rule in spoofing.rules if spoofing is not None else ():
-        values = {o.name: o.values[0] for m in rule.matches for o in m.options if o.values and not o.negated}
-        if values.get("--mac-source", "").lower() != interface.mac or not values.get("-s", "").endswith("/32"):
-            continue
-        evidence = Evidence(interface.evidence.node, "iptables-save -c", rule.line)
-        found.append((ipaddress.IPv4Address(values["-s"].removesuffix("/32")), evidence))
-    return found
-
-
-@check("dhcp.lease.other-mac", severity=Severity.WARNING)
-def lease_of_another_station(dnsmasq: Dnsmasq) -> Iterator[Finding]:
-    """The lease of an address is another station's than the host entry says: the owner is not offered it until then."""
-    for network in dnsmasq.networks:
-        owners = {address: host for host in network.hosts for address in host.addresses}
-        for lease in network.leases:
-            owner = owners.get(lease.address)
-            if owner is None or owner.mac == lease.mac or lease.seeded or lease.expired(dnsmasq.now):
-                continue
-            if ":" in lease.address:  # an IPv6 lease is by IAID
-                continue
-            yield Finding(
-                lease,
-                f"the lease of {lease.address} belongs to {lease.mac}, its host entry to {owner.mac}",
-                evidence=(lease.evidence, owner.evidence),
-                host=network.evidence.node,
-                network=network.network_id,
-                ip=lease.address,
-                mac=lease.mac,
-                owner=owner.mac,
-            )
-
-
-@check("dhcp.pool.exhausted", severity=Severity.ERROR)
-def exhausted_pool(dnsmasq: Dnsmasq) -> Iterator[Finding]:
-    """dnsmasq has given out as many leases as it may (``--dhcp-lease-max``), and has more guests than leases."""
-    for network in dnsmasq.networks:
-        limit = next((int(v) for v in _limits(network) if v.isascii() and v.isdigit()), 0)
-        leased = {lease.address for lease in network.leases if not lease.expired(dnsmasq.now)}
-        guests = {address for host in network.hosts for address in host.addresses}
-        if limit and len(leased) >= limit and len(guests) > limit and serves(network.process):
-            yield Finding(
-                network,
-                f"dnsmasq of network {network.network_id} has given out all {limit} leases; it has {len(guests)} guests",
-                evidence=(network.evidence, *_process_evidence(network)),
-                host=network.evidence.node,
-                network=network.network_id,
-                limit=limit,
-            )
-
-
-def _limits(network: DhcpNetwork) -> tuple[str, ...]:
-    return network.process.option("dhcp-lease-max") if network.process is not None else ()

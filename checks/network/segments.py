@@ -10,16 +10,20 @@ from dataclasses import dataclass
 
 from stackdoctor.api import Cloud
 from stackdoctor.facts.dnsmasq import Dnsmasq, DnsmasqProcess
+from stackdoctor.facts.domain_xml import DomainInterface
+from stackdoctor.facts.libvirt import Domain, Domains
 from stackdoctor.facts.links import Link, Links
 from stackdoctor.facts.neutron_names import network_prefix_of, port_prefix_of
 
 __all__ = [
+    "Guest",
     "Interfaces",
     "NamespaceTap",
     "Segment",
     "is_highly_available",
     "namespace_taps",
     "networks_of_macs",
+    "running_guests",
     "serves",
     "uses_open_vswitch",
 ]
@@ -106,6 +110,26 @@ def namespace_taps(interfaces: Interfaces) -> Iterator[NamespaceTap]:
             yield NamespaceTap(tap, inner, "dhcp" if inner.name.startswith("ns-") else "router", port)
 
 
+@dataclass(frozen=True)
+class Guest:
+    """A running guest's interface on a network's bridge (the one that libvirt was told)."""
+
+    node: str
+    domain: Domain
+    interface: DomainInterface
+    network: str
+
+
+def running_guests(domains: Cloud[Domains] | None) -> Iterator[Guest]:
+    """The running guests of all nodes that are on a network's own bridge."""
+    for node, found in domains or ():
+        for domain in found.domains:
+            for interface in domain.interfaces if domain.running else ():
+                network = network_prefix_of(interface.source)
+                if network is not None:
+                    yield Guest(node, domain, interface, network)
+
+
 def uses_open_vswitch(interfaces: Interfaces) -> bool:
     """Whether Open vSwitch is here: its ports need no master that the kernel shows."""
     return any(interfaces.named(name) is not None for name in OPEN_VSWITCH)
@@ -127,5 +151,5 @@ def serves(process: DnsmasqProcess | None) -> bool:
 
 
 def is_highly_available(interfaces: Interfaces, namespace: str) -> bool:
-    """Whether keepalived moves this router: its standby has all interfaces, rules and no address but the ``ha-`` one's."""
+    """Whether keepalived moves this router: its standby has the interfaces and rules, and no address on them."""
     return any(link.name.startswith("ha-") for link in interfaces.within(namespace))

@@ -11,6 +11,7 @@ from stackdoctor.cli.look import Looking, look
 from stackdoctor.cli.options import knowledge_options, node_options, run_options
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.errors import UsageError
+from stackdoctor.facts.every import every_fact
 from stackdoctor.snapshot.write import write_snapshot
 
 __all__ = ["command"]
@@ -31,11 +32,14 @@ def command(
     keep: Path,
     **options: Any,
 ) -> int:
-    """Look at every node and keep the snapshot; `diagnose --from` analyses it anywhere."""
+    """Look at every node and keep the snapshot; `diagnose --from` analyses it anywhere.
+
+    It asks for all that stackdoctor can parse, or with --check for what those checks need.
+    """
     if keep.exists():
         raise UsageError(f"{keep} exists: nothing is overwritten; choose another name or remove it")
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
-    snapshot = look(Looking(keep=keep, **options), knowledge)
+    snapshot = look(Looking(keep=keep, **options), knowledge, () if globs else every_fact())
     write_snapshot(snapshot, keep)
     answered = sum(1 for n in snapshot.nodes if n.results)
     click.echo(f"{keep}: {answered} of {len(snapshot.nodes)} nodes, {snapshot.seconds:.1f} s")

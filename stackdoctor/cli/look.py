@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +14,10 @@ import click
 from stackdoctor import __version__
 from stackdoctor.cli.progress import progress
 from stackdoctor.diagnose.knowledge import Knowledge
+from stackdoctor.diagnose.names import name_the_silent
 from stackdoctor.diagnose.roles import roles_of
 from stackdoctor.errors import NothingCollected, UsageError
+from stackdoctor.facts.fact import Fact
 from stackdoctor.model import Node, NodeResults
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
@@ -56,8 +58,8 @@ def nodes_to_look_at(looking: Looking) -> tuple[tuple[Node, ...], str]:
     return (Node("localhost", named=False),), known_hosts
 
 
-def look(looking: Looking, knowledge: Knowledge) -> Snapshot:
-    """Collect from every node.
+def look(looking: Looking, knowledge: Knowledge, facts: Iterable[type[Fact]] = ()) -> Snapshot:
+    """Collect from every node what the checks and ``facts`` need.
 
     Raises NothingCollected when no node answered or this host has no trace of OpenStack, and
     KeyboardInterrupt after Ctrl-C, with what was there by then written to disk.
@@ -66,7 +68,7 @@ def look(looking: Looking, knowledge: Knowledge) -> Snapshot:
 
     with ExitStack() as stack:
         nodes, known_hosts = stack.enter_context(_places(looking))
-        plan = knowledge.plan(since=looking.since, seconds=looking.timeout)
+        plan = knowledge.plan(since=looking.since, seconds=looking.timeout, facts=facts)
         options = Options(
             timeout=looking.timeout,
             parallel=looking.parallel,
@@ -82,7 +84,7 @@ def look(looking: Looking, knowledge: Knowledge) -> Snapshot:
         except Interrupted as interrupted:
             answered, complete = interrupted.partial, False
     snapshot = Snapshot(
-        nodes=tuple(_with_roles(n) for n in answered),
+        nodes=tuple(_with_roles(n) for n in name_the_silent(answered)),
         started=started,
         seconds=time.monotonic() - clock,
         tool=f"stackdoctor {__version__}",

@@ -17,7 +17,10 @@ COMMANDS = {
     "collect": "Look at every node and keep the snapshot.",
     "plan": "Print exactly what would be run where; nothing is run.",
     "checks": "List what can be found wrong.",
+    "path": "Follow a port's packets hop by hop to DHCP, its gateway, metadata or another port.",
+    "exam": "Judge the verdicts on recorded clouds (for contributors).",
     "explain": "Explain a check, a log signature or a cause.",
+    "firewall": "Say what a node's rules do to one packet of a port, and by which rule.",
 }
 """Each command lives in the module of its name; its help stands here so that `--help` imports none of them."""
 

@@ -11,7 +11,7 @@ from stackdoctor.snapshot.read import read_snapshot
 
 __all__ = ["recorded_cloud"]
 
-RECORDING = "demo.tar.gz"
+RECORDING = "conductor-hung/snapshot.tar.gz"
 
 
 @contextmanager

@@ -79,14 +79,20 @@ def _where(hypothesis: Hypothesis, grounds: Sequence[Finding]) -> dict[str, str]
 
 
 def _chain(hypothesis: Hypothesis, links: Sequence[Hypothesis], findings: Sequence[Finding]) -> Iterator[str]:
+    """The cause, what it was seen by, the causes that it leads to, and the symptoms of them all."""
+    told: set[int] = set()
+
+    def tell(groups: Iterable[frozenset[int]]) -> Iterator[str]:
+        for group in groups:
+            fresh = [findings[p] for p in sorted(group - told) if not findings[p].past]
+            told.update(group)
+            if fresh:
+                yield _told_together(fresh)
+
     yield hypothesis.title
+    yield from tell(frozenset(e.matched) for e in hypothesis.when)
     yield from dict.fromkeys(link.title for link in links if link.title != hypothesis.title)
-    told = set(hypothesis.own)
-    for explained in (*hypothesis.explains, *(found for link in links for found in link.explains)):
-        group = [findings[p] for p in sorted(explained - told) if not findings[p].past]
-        told |= explained
-        if group:
-            yield _told_together(group)
+    yield from tell((*hypothesis.explains, *(found for link in links for found in link.explains)))
 
 
 def _told_together(group: Sequence[Finding]) -> str:

@@ -14,6 +14,7 @@ from stackdoctor.diagnose.playbook import Playbook, load_playbooks
 from stackdoctor.diagnose.registry import GROUP, Check, entry_packages, load_checks, probes_of, select_checks
 from stackdoctor.diagnose.roles import ROLE_PROBES
 from stackdoctor.errors import UsageError
+from stackdoctor.facts.fact import Fact
 from stackdoctor.facts.log_sources import LOG_SOURCES
 from stackdoctor.facts.signatures import Signature, load_signatures, to_pattern
 
@@ -28,12 +29,14 @@ class Knowledge:
     signatures: tuple[Signature, ...]
     playbooks: tuple[Playbook, ...]
 
-    def plan(self, *, since: float, seconds: float) -> Plan:
+    def plan(self, *, since: float, seconds: float, facts: Iterable[type[Fact]] = ()) -> Plan:
         """What a node is asked so that every selected check can look: logs ``since`` seconds back.
 
+        ``facts`` are wanted besides what the checks ask for.
         Raises UsageError when a check asks for a command outside the list of read-only commands.
         """
         wanted = [*NAME_PROBES, *ROLE_PROBES, *probes_of(self.checks)]
+        wanted += [probe for fact in facts for probe in fact.probes]
         probes = merge_probes(p for p in wanted if p != LOG_PROBE)
         refuse_unlisted(probes)
         patterns = tuple(to_pattern(s) for s in self._selected_signatures())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from stackdoctor.errors import CouldNotCheck, NotApplicable
 from stackdoctor.facts.addresses import Addresses
 from stackdoctor.facts.host import HostsFile
 from stackdoctor.model import NodeResults
 
-__all__ = ["HOST_KEYS", "NAME_PROBES", "NodeNames"]
+__all__ = ["HOST_KEYS", "NAME_PROBES", "NodeNames", "name_the_silent"]
 
 NAME_PROBES = (*Addresses.probes, *HostsFile.probes)
 
@@ -27,10 +28,15 @@ class NodeNames:
     @classmethod
     def of(cls, nodes: Iterable[NodeResults]) -> NodeNames:
         """The names of ``nodes``; one that two nodes claim (a virtual address in transit) stays as it is."""
+        nodes = tuple(nodes)
         claims: dict[str, set[str]] = {}
         for results in nodes:
             for alias in _aliases(results):
                 claims.setdefault(alias, set()).add(results.node.name)
+        for results in nodes:
+            if not results.results:
+                for alias in _said_by_others(results.node.address, nodes):
+                    claims.setdefault(alias, set()).add(results.node.name)
         return cls({alias: next(iter(owners)) for alias, owners in claims.items() if len(owners) == 1})
 
     def name(self, text: str) -> str:
@@ -40,6 +46,28 @@ class NodeNames:
     def canonical(self, keys: Mapping[str, str]) -> dict[str, str]:
         """``keys`` with the values that name hosts in the report's words."""
         return {key: self.name(value) if key in HOST_KEYS else value for key, value in keys.items()}
+
+
+def name_the_silent(nodes: Iterable[NodeResults]) -> tuple[NodeResults, ...]:
+    """``nodes``, with those that were given by address and did not answer called as the others' hosts files do."""
+    nodes = tuple(nodes)
+    taken = {results.node.name for results in nodes}
+    named = []
+    for results in nodes:
+        said = set(_said_by_others(results.node.address, nodes)) if not results.results else set()
+        shortest = min(said, key=lambda name: (len(name), name), default="")
+        if shortest and not results.node.named and shortest not in taken:
+            results = replace(results, node=replace(results.node, name=shortest))
+        named.append(results)
+    return tuple(named)
+
+
+def _said_by_others(address: str, nodes: Iterable[NodeResults]) -> Iterable[str]:
+    """What the hosts files of nodes that answered call a node that did not."""
+    for results in nodes:
+        with suppress(CouldNotCheck, NotApplicable):
+            for name in HostsFile.parse(results).names.get(address, ()):
+                yield name.lower()
 
 
 def _aliases(results: NodeResults) -> Iterable[str]:

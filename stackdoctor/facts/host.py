@@ -1,4 +1,4 @@
-"""What a host is and how it is: name, kernel, load, memory, open files, tracked connections, known hosts, clock."""
+"""What a host is and how it is: name, kernel, load, memory, open files, tracked connections, known hosts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import ClassVar
 
 from stackdoctor.errors import ParseError
 from stackdoctor.facts.answers import decimal, output
-from stackdoctor.facts.clock import ClockSync
 from stackdoctor.facts.disks import Disk, Disks, Inodes, InodeUse
 from stackdoctor.facts.table import excerpt, whole
 from stackdoctor.model import Evidence, NodeResults, Probe, Result
 
 __all__ = [
-    "ClockSync",
     "Conntrack",
     "Disk",
     "Disks",

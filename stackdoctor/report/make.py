@@ -33,8 +33,8 @@ def _node_lines(snapshot: Snapshot) -> Iterator[NodeLine]:
         yield NodeLine(
             name=results.node.name,
             address=results.node.address,
-            status="failed" if not results.results else "partial" if _incomplete(results) else "ok",
-            reason=results.failure,
+            status="failed" if not results.results else "partial" if _gaps(results) else "ok",
+            reason=results.failure or "; ".join(_gaps(results)),
             seconds=max((r.started + r.seconds for r in results.results.values()), default=0.0) - _began(results),
             roles=results.node.roles,
             clock_offset=None if results.clock is None else results.clock.offset,
@@ -45,7 +45,9 @@ def _began(results: NodeResults) -> float:
     return min((r.started for r in results.results.values() if r.started), default=0.0)
 
 
-def _incomplete(results: NodeResults) -> bool:
-    """Whether something that is there could not be read."""
-    fine = (Status.RAN, Status.MISSING)
-    return bool(results.failure) or any(r.status not in fine for r in results.results.values())
+def _gaps(results: NodeResults) -> list[str]:
+    """Why something that is there could not be read, each reason once."""
+    if results.failure:
+        return [results.failure]
+    lacking = (Status.DENIED, Status.TIMED_OUT, Status.TRUNCATED)
+    return list(dict.fromkeys(r.reason or r.status.value for r in results.results.values() if r.status in lacking))

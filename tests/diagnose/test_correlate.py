@@ -157,6 +157,7 @@ def test_a_cause_explained_by_another_is_a_link_of_its_chain() -> None:
     assert causes(found) == [("controller-disk-full", "controller")]
     assert found.diagnoses[0].chain == (
         "/var on controller is full",
+        "host.disk.full seen",
         "the broker on controller blocks publishers",
         "rabbitmq.alarm seen",
         "log.rpc-timeout seen",

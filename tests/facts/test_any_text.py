@@ -14,7 +14,6 @@ from stackdoctor.collect.plan import merge_probes
 from stackdoctor.errors import CouldNotCheck, NotApplicable
 from stackdoctor.facts.fact import Fact
 from stackdoctor.facts.host import (
-    ClockSync,
     Conntrack,
     Disks,
     FileHandles,
@@ -31,7 +30,7 @@ from stackdoctor.facts.sockets import Sockets
 from stackdoctor.model import Node, NodeResults, Result, Status
 
 FACTS: tuple[type[Fact], ...] = (
-    *(BrokerStatus, Channels, ClockSync, Connections, Conntrack, Consumers, Disks, FileHandles, Host, HostsFile),
+    *(BrokerStatus, Channels, Connections, Conntrack, Consumers, Disks, FileHandles, Host, HostsFile),
     *(Inodes, Load, Memory, Processes, Queues, Services, Sockets),
 )
 SAMPLES = Path(__file__).parent / "samples"

@@ -12,7 +12,10 @@ from importlib.resources import files
 
 __all__ = ["PARTS", "source"]
 
-PARTS = ("secrets", "wire", "commands", "loop", "asker", "stamps", "logfile", "logscan", "entry")
+PARTS = (
+    *("secrets", "wire", "commands", "loop", "reading", "asker"),
+    *("stamps", "records", "unpacked", "logfile", "logscan", "entry"),
+)
 """The modules in the order in which they are sent: each needs only those before it."""
 
 _OWN_IMPORT = re.compile(r"^from stackdoctor\.collect\.agent\.\w+ import (?:\([^)]*\)|[^\n]*)\n", re.MULTILINE)

@@ -5,13 +5,13 @@ import glob
 import os
 import re
 import shutil
-import stat
 import time
 from collections import OrderedDict
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from stackdoctor.collect.agent.commands import PIECE, Child, Ended, shlex_join, start
-from stackdoctor.collect.agent.loop import Loop
+from stackdoctor.collect.agent.loop import USED_UP, Loop
+from stackdoctor.collect.agent.reading import content_of, paths_of
 from stackdoctor.collect.agent.secrets import redact, redacted_text
 from stackdoctor.collect.agent.wire import write_frame
 
@@ -22,7 +22,8 @@ class Asker:
     def __init__(self, loop: Loop, out_fd: int) -> None:
         self.loop = loop
         self.out_fd = out_fd
-        self.unanswered: Dict[str, int] = OrderedDict()
+        self.unanswered: Dict[str, None] = OrderedDict()
+        self.due: Dict[Tuple[str, str], Tuple[Dict[str, Any], str]] = OrderedDict()
         self.lists: Dict[Tuple[str, ...], List[Callable[[Ended], None]]] = {}
         self.listed: Dict[Tuple[str, ...], Ended] = {}
         self.waiting: Dict[str, List[Dict[str, Any]]] = {}
@@ -32,7 +33,7 @@ class Asker:
         ids = {probe["id"] for probe in probes}
         # what reads files blocks when a file system hangs: commands, which cannot block us, go first
         for probe in sorted(probes, key=lambda p: bool(p["files"])):
-            self.unanswered[probe["id"]] = 1
+            self.unanswered[probe["id"]] = None
             if probe["after"] in ids:
                 self.waiting.setdefault(probe["after"], []).append(probe)
             else:
@@ -42,14 +43,26 @@ class Asker:
         if probe["files"]:
             self.loop.add(lambda: self.read_files(probe))
         if probe["argv"]:
-            self.locate(probe, probe["argv"][0], lambda prefix: self.expand(probe, prefix))
+            found = runnable(probe)
+            self.locate(found, found["argv"][0], lambda prefix: self.expand(found, prefix))
+
+    def leave(self) -> None:
+        """Say of each command that did not have its turn that it was not run, where its probe has other answers."""
+        for (id_, subject), (probe, command) in list(self.due.items()):
+            if id_ not in self.unanswered:
+                self.refuse(probe, command, "not-run", USED_UP, subject)
 
     def answer(self, probe: Dict[str, Any], subject: str, command: str, ended: Ended) -> None:
+        """Send what came of one command, without secrets."""
+        self.send(probe, subject, command, ended._replace(out=redact(ended.out), err=redact(ended.err[:PIECE])))
+
+    def send(self, probe: Dict[str, Any], subject: str, command: str, ended: Ended) -> None:
         self.unanswered.pop(probe["id"], None)
+        self.due.pop((probe["id"], subject), None)
         header = {
             "kind": "result",
             "probe": probe["id"],
-            "subject": subject,
+            "subject": redacted_text(subject),
             "command": redacted_text(command),
             "status": ended.status,
             "exit": ended.exit,
@@ -57,7 +70,7 @@ class Asker:
             "seconds": round(ended.seconds, 4),
             "reason": redacted_text(ended.reason),
         }
-        write_frame(self.out_fd, header, redact(ended.out), redact(ended.err[:PIECE]))
+        write_frame(self.out_fd, header, ended.out, ended.err)
         for follower in self.waiting.pop(probe["id"], []):
             if ended.status == "ran" and ended.exit == 0:
                 self.ask(follower)
@@ -100,12 +113,13 @@ class Asker:
 
         self.privileged(dict(probe, root=True), found)
 
-    def privileged(self, probe: Dict[str, Any], then: Callable[[List[str]], None]) -> None:
+    def privileged(self, probe: Dict[str, Any], then: Callable[[List[str]], None], subject: str = "") -> None:
+        """Go on with what makes a command root's, where its probe needs root; or say that we may not."""
         if os.getuid() == 0 or not probe["root"]:
             then([])
             return
         if not shutil.which("sudo"):
-            self.refuse(probe, shlex_join(probe["argv"]), "denied", "it needs root, and there is no sudo")
+            self.refuse(probe, shlex_join(probe["argv"]), "denied", "it needs root, and there is no sudo", subject)
             return
 
         def allowed(checked: Ended) -> None:
@@ -113,7 +127,8 @@ class Asker:
                 then(["sudo", "-n", "--"])
             else:
                 said = checked.err.decode("utf-8", "replace").strip()[:300] or checked.reason
-                self.refuse(probe, shlex_join(probe["argv"]), "denied", "it needs root, and sudo says: " + said)
+                why = "it needs root, and sudo says: " + said
+                self.refuse(probe, shlex_join(probe["argv"]), "denied", why, subject)
 
         self.listing(["sudo", "-n", "true"], allowed)
 
@@ -174,6 +189,9 @@ class Asker:
         self, probe: Dict[str, Any], prefix: List[str], subject: str, argv: List[str], otherwise: List[List[str]]
     ) -> None:
         again = probe["again_after"]
+        self.due[probe["id"], subject] = probe, shlex_join(prefix + argv)
+        if again:
+            self.due[probe["id"], subject + "#2"] = self.due[probe["id"], subject]
 
         def first() -> Optional[Child]:
             if again:
@@ -198,67 +216,73 @@ class Asker:
         command = shlex_join(argv)
 
         def ended(result: Ended) -> None:
-            failed = result.status == "ran" and result.exit != 0
+            failed = result.exit != 0 if result.status == "ran" else result.status == "missing"
             kept = before or (command, result)
             if failed and len(forms) > 1:
                 self.loop.add(lambda: self.attempt(probe, prefix, subject, forms[1:], kept))
                 return
             chosen, answer = kept if failed else (command, result)
-            if answer.status == "ran" and answer.exit == 126:
-                answer = answer._replace(status="denied", reason="it may not be run")
+            if answer.status == "ran" and answer.exit in (126, 127) and argv is not forms[0]:
+                absent = answer.exit == 127 or b"not found" in answer.err
+                why = "it is not there" if absent else "it may not be run"
+                answer = answer._replace(status="missing" if absent else "denied", reason=why)
             self.answer(probe, subject, chosen, answer)
 
         return start(argv, probe["timeout"], probe["cap"], ended)
 
     def read_files(self, probe: Dict[str, Any]) -> None:
-        paths: List[str] = []
-        for pattern in probe["files"]:
-            paths += sorted(glob.glob(pattern, recursive=True))
-        if not paths:
+        """Answer with each regular file; with one refusal where there is none."""
+        if not sum(self.read_file(probe, path) for path in paths_of(probe["files"])):
             self.refuse(probe, " ".join(probe["files"]), "missing", "there is no such file")
-        for path in list(OrderedDict.fromkeys(paths)):
-            self.read_file(probe, path)
 
-    def read_file(self, probe: Dict[str, Any], path: str) -> None:
+    def read_file(self, probe: Dict[str, Any], path: str) -> bool:
+        """Answer with one file, as root where it needs root; False where there is no such file to read."""
         began = time.time()
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            content = content_of(path, probe["cap"] + 1)
         except OSError as error:
-            if error.errno in (errno.EACCES, errno.EPERM) and probe["root"] and os.getuid():
-                self.privileged(probe, lambda prefix: self.run(probe, prefix, path, ["cat", path], []))
-            elif error.errno != errno.ENXIO:
-                status = "denied" if error.errno in (errno.EACCES, errno.EPERM) else "missing"
-                self.refuse(probe, path, status, os.strerror(error.errno or 0), path)
-            return
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                return
-            try:
-                content = read_up_to(file, probe["cap"] + 1)
-            except OSError as error:
+            if error.errno == errno.ENOENT:
+                return False
+            if (
+                error.errno in (errno.EACCES, errno.EPERM)
+                and probe["root"]
+                and os.getuid()
+                and not glob.has_magic(path)
+            ):
+                self.privileged(dict(probe, argv=["cat", path]), lambda prefix: self.cat(probe, prefix, path), path)
+            else:
                 self.refuse(probe, path, "denied", os.strerror(error.errno or 0), path)
-                return
+            return True
+        if content is None:
+            return False
         status, reason = "ran", ""
         if len(content) > probe["cap"]:
             content, status, reason = content[: probe["cap"]], "truncated", "cut after %d bytes" % probe["cap"]
         self.answer(probe, path, path, Ended(status, 0, content, b"", began, time.time() - began, reason))
+        return True
+
+    def cat(self, probe: Dict[str, Any], prefix: List[str], path: str) -> None:
+        argv = prefix + ["cat", path]
+        command = shlex_join(argv)
+        self.due[probe["id"], path] = probe, command
+
+        def ended(result: Ended) -> None:
+            if result.status == "ran" and result.exit and b"No such file" in result.err:
+                result = result._replace(status="missing", reason="there is no such file")
+            self.answer(probe, path, command, result)
+
+        self.loop.add(lambda: start(argv, probe["timeout"], probe["cap"], ended))
+
+
+def runnable(probe: Dict[str, Any]) -> Dict[str, Any]:
+    """``probe`` without the forms whose program is not here, if there is one left then."""
+    forms = [form for form in [probe["argv"]] + probe["otherwise"] if shutil.which(form[0])]
+    return dict(probe, argv=forms[0], otherwise=forms[1:]) if forms else probe
 
 
 def environment(probe: Dict[str, Any]) -> List[str]:
     """The words that set a probe's variables, wherever its command runs: through sudo, or in a container."""
     return ["env"] + ["%s=%s" % (name, value) for name, value in probe["env"]] if probe["env"] else []
-
-
-def read_up_to(file: Any, limit: int) -> bytes:
-    """Piece by piece: the kernel makes room for all that is asked of a file in /proc/sys."""
-    pieces: List[bytes] = []
-    while limit > 0:
-        piece = file.read(min(limit, PIECE))
-        if not piece:
-            break
-        pieces.append(piece)
-        limit -= len(piece)
-    return b"".join(pieces)
 
 
 def elements(output: bytes, pattern: str, limit: int) -> List[str]:

@@ -51,6 +51,7 @@ class Child:
         self.deadline = self.began + timeout
         self.timeout = timeout
         self.terminated = 0.0
+        self.killed = 0.0
         self.exited = 0.0
         self.process = subprocess.Popen(
             argv,
@@ -87,16 +88,22 @@ class Child:
         except ProcessLookupError:
             pass
         except PermissionError:  # what sudo started is root's: only sudo may end it
-            subprocess.call(
-                ["sudo", "-n", "kill", "-%d" % number, "--", "-%d" % self.process.pid],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            try:
+                subprocess.call(
+                    ["sudo", "-n", "kill", "-%d" % number, "--", "-%d" % self.process.pid],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    timeout=STUBBORN,
+                )
+            except (OSError, subprocess.TimeoutExpired):
+                pass  # it has the end of its pipes and of its parent left to notice
 
     def next_event(self) -> float:
         if self.exited:
             return self.exited + GRACE
+        if self.killed:
+            return self.killed + STUBBORN
         return self.terminated + STUBBORN if self.terminated else self.deadline
 
     def tick(self, now: float) -> bool:
@@ -104,12 +111,16 @@ class Child:
         if not self.exited and self.process.poll() is not None:
             self.exited = now
         if self.exited:
-            if self.streams and now >= self.exited + GRACE:
-                self.signal(signal.SIGKILL)
-                return True
-            return not self.streams
+            if self.streams and now < self.exited + GRACE:
+                return False
+            if self.streams or self.terminated:
+                self.signal(signal.SIGKILL)  # what it left running
+            return True
+        if self.killed:
+            return now >= self.killed + STUBBORN  # in uninterruptible sleep: it dies when it wakes
         if self.terminated:
             if now >= self.terminated + STUBBORN:
+                self.killed = now
                 self.signal(signal.SIGKILL)
         elif now >= self.deadline:
             self.status, self.reason = "timed-out", "ended after %g s" % self.timeout
@@ -148,7 +159,7 @@ def start(
         return Child(argv, timeout, cap, on_end, sink, stdin, pass_fds)
     except (OSError, ValueError) as error:
         number = getattr(error, "errno", 0)
-        status = "missing" if number == errno.ENOENT else "denied"
+        status = {errno.ENOENT: "missing", errno.EACCES: "denied", errno.EPERM: "denied"}.get(number, "not-run")
         on_end(Ended(status, None, b"", b"", time.time(), 0.0, "%s: %s" % (argv[0], getattr(error, "strerror", error))))
         return None
 

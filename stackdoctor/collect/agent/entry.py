@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -21,6 +22,8 @@ BOOT = (
 )
 LOGS = {"id": "logs.hits"}
 SCAN = "grep -E -a -b -f SIGNATURES LOGS"
+FILES = 4096  # every log of the window is held open
+FAREWELL = 2.0  # for the second agent, to hand over what it has when the time is used up
 PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -47,6 +50,9 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
     os.environ["LC_ALL"] = "C.UTF-8" if sys.version_info >= (3, 7) else "C"
     for name in ("LANGUAGE", "BASH_ENV", "ENV", "PYTHONPATH", "GREP_OPTIONS", "POSIXLY_CORRECT"):
         os.environ.pop(name, None)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY or most > FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, most))
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, hang_up)
@@ -57,9 +63,10 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
         os.nice(19)
         asker.ask_all(plan["probes"])
         if plan["logs"] is not None:
-            asker.unanswered[LOGS["id"]] = 1
+            asker.unanswered[LOGS["id"]] = None
             scan_logs(plan, loop, asker)
         loop.run()
+        asker.leave()
         usage = os.times()
         done = {
             "kind": "done",
@@ -73,12 +80,14 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
     except (Hangup, BrokenPipeError, ConnectionError):
         return 1
     finally:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         loop.kill()
 
 
 def scan_logs(plan: Dict[str, Any], loop: Loop, asker: Asker) -> None:
     def scan() -> None:
-        LogScan(plan["logs"], loop, lambda ended: asker.answer(LOGS, "", SCAN, ended)).begin()
+        LogScan(plan["logs"], loop, lambda ended: asker.send(LOGS, "", SCAN, ended)).begin()
 
     if os.getuid() == 0 or not shutil.which("sudo"):
         scan()
@@ -96,7 +105,8 @@ def scan_logs(plan: Dict[str, Any], loop: Loop, asker: Asker) -> None:
 def scan_as_root(plan: Dict[str, Any], loop: Loop, asker: Asker, otherwise: Callable[[], None]) -> Optional[Child]:
     """The log scan by a second agent under sudo: most logs are their service's and root's only."""
     source = globals().get("SOURCE", b"")
-    wire = json.dumps(dict(plan, probes=[])).encode("ascii")
+    seconds = max(1.0, loop.deadline - time.monotonic() - FAREWELL)
+    wire = json.dumps(dict(plan, probes=[], seconds=seconds)).encode("ascii")
     opening = b"%d\n%b%d\n%b" % (len(source), source, len(wire), wire)
     read, write = os.pipe()
     fcntl.fcntl(write, F_SETPIPE_SZ, 1 << 20)
@@ -111,9 +121,7 @@ def scan_as_root(plan: Dict[str, Any], loop: Loop, asker: Asker, otherwise: Call
         head, _, body = frame.partition(b"\n")
         header = json.loads(head)
         out = body[: header["out"]]
-        asker.answer(
-            LOGS, "", "sudo -n -- " + SCAN, Ended("ran", 0, out, b"", header["started"], header["seconds"], "")
-        )
+        asker.send(LOGS, "", "sudo -n -- " + SCAN, Ended("ran", 0, out, b"", header["started"], header["seconds"], ""))
 
     try:
         argv = ["sudo", "-n", "--", "python3", "-c", BOOT]
@@ -126,6 +134,8 @@ def frames(stream: bytes) -> Iterator[bytes]:
     """The payloads of the frames in ``stream``."""
     while stream.startswith(b"SD1 "):
         length = int(stream[4:12], 16)
+        if len(stream) < 13 + length:
+            return  # it was cut off
         yield stream[13 : 13 + length]
         stream = stream[13 + length :]
 

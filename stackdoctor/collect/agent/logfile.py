@@ -1,33 +1,43 @@
 """One log file: the window of it that matters, and what its lines match."""
 
 import fnmatch
-import gzip
 import os
 import re
 import stat
 import time
 from collections import OrderedDict
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
-from stackdoctor.collect.agent.secrets import redact
+from stackdoctor.collect.agent.records import (
+    LINE,
+    RECORD,
+    Identity,
+    identity,
+    identity_before,
+    read_at,
+    record_around,
+)
+from stackdoctor.collect.agent.secrets import redact, redacted_text
 from stackdoctor.collect.agent.stamps import Stamps
+from stackdoctor.collect.agent.unpacked import KEPT, Unpacked
 
-LINE = 1 << 14
-RECORD = 1 << 16
 SAMPLE = 1 << 13
 SMALL = 1 << 23
-TOGETHER = 1 << 25
-ALSO_LIMIT = 300
-_KEY = re.compile(rb"\S{1,80}(?: +\S{1,80})?")
-_WORD = re.compile(rb" *\S{1,80}")
-_VARIABLE = re.compile(rb"0x[0-9a-f]+|[0-9a-f]{8}[0-9a-f-]*|\d+")
+SEARCHED = 1 << 26  # bytes looked through for a stamp
+ALSO_LIMIT = 1000
+STAMP = 100  # no stamp is longer
+KEY = 200
+RECENT = 1000
+SHAPES = 10000
+_NUMBER = re.compile(rb"\d+")
+_VARIABLE = re.compile(rb"[0-9a-f-]{8,}|\d{5,}")
 
 
 class Signature:
     """One pattern of the plan, compiled."""
 
     def __init__(self, given: Dict[str, Any]) -> None:
-        self.id = given["id"]
+        self.id: str = given["id"]
         self.services = given["services"]
         self.grep = given["grep"]
         self.regex = re.compile(given["regex"].encode("utf-8"))
@@ -68,10 +78,13 @@ class LogFile:
         self.first: Optional[float] = None
         self.last: Optional[float] = None
         self.found: Dict[Tuple[str, Tuple[Tuple[str, str], ...]], Hits] = OrderedDict()
-        self.seen: Dict[str, bytes] = {}
+        self.seen: Dict[Tuple[str, bytes], Tuple[bytes, Set[Tuple[bytes, ...]]]] = OrderedDict()
         self.shapes: Dict[bytes, List[Signature]] = {}
+        self.numbers = frozenset(n for s in self.signatures for n in _NUMBER.findall(s.regex.pattern))
         self.also_used: Dict[str, int] = {}
         self.at = 0.0
+        self.searched = 0
+        self.stamped = False
         self.file: Any = None
 
     def open(self, since: float) -> bool:
@@ -81,30 +94,42 @@ class LogFile:
             if not stat.S_ISREG(known.st_mode) or known.st_mtime < since or not known.st_size:
                 return False
             self.stamps = Stamps(known.st_mtime)
+            self.status = "read"
+            if self.path.endswith((".xz", ".bz2")):
+                raise OSError("in a format that is not unpacked here")
             if self.path.endswith(".gz"):
-                with gzip.open(self.path, "rb") as packed:
-                    content = packed.read(TOGETHER)
-                self.file = MemoryFile(content)
-                self.size = len(content)
+                self.file = Unpacked(self.path)
+                self.size = self.file.size
+                self.start = self.window_start(since)
+                if self.start == self.file.begin > 0:
+                    self.status = "unreadable: of all but its last %d MiB" % (KEPT >> 20)
+                self.file.forget(self.start - RECORD)
             else:
                 self.file = open(self.path, "rb", buffering=0)  # noqa: SIM115
                 self.size = known.st_size
-            self.start = self.window_start(since)
-        except (OSError, EOFError) as error:
+                self.start = self.window_start(since)
+            if not self.stamped:
+                raise OSError("none of its lines begins with a time")
+        except OSError as error:
             denied = isinstance(error, PermissionError)
-            self.status = "denied" if denied else "unreadable: %s" % (getattr(error, "strerror", None) or error)
+            self.status = "denied" if denied else "unreadable: %s" % (error.strerror or error)
             return False
-        self.status = "read"
         return self.start < self.size
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        self.file.seek(offset)
-        data = self.file.read(length)
-        return bytes(data) if data else b""
+    def give_up(self, why: str) -> None:
+        self.status = "unreadable: " + why
+
+    def search(self, offset: int) -> bytes:
+        block = read_at(self.file, offset, RECORD)
+        self.searched += len(block)
+        if self.searched > SEARCHED:
+            raise OSError("too few of its lines begin with a time")
+        return block
 
     def window_start(self, since: float) -> int:
         """Where the first line of the window begins: a binary search, for the stamps only grow."""
-        low, high = 0, self.size
+        low, high = self.size - len(self.file.content) if isinstance(self.file, Unpacked) else 0, self.size
+        begin = low
         while high - low > LINE:
             middle = (low + high) // 2
             found = self.stamp_after(middle, high)
@@ -112,143 +137,133 @@ class LogFile:
                 high = middle
             else:
                 low = middle
-        return self.first_line(low, since)
+        return self.first_line(low, since, low == begin == 0)
 
     def stamp_after(self, offset: int, high: int) -> Optional[float]:
+        """The first stamp of a line that begins after ``offset``, looked for up to ``high``."""
         while offset < high:
-            block = self.read_at(offset, RECORD)
-            lines = block.split(b"\n")
-            for line in lines[1:]:
+            block = self.search(offset)
+            first, *lines = block.split(b"\n")
+            last = lines[-1] if lines else first
+            if len(block) == RECORD and lines and len(last) < STAMP:
+                lines.pop()  # its stamp may be cut
+            for line in lines:
                 stamp = self.stamps.read(line)
                 if stamp:
+                    self.stamped = True
                     return stamp[0]
             if len(block) < RECORD:
                 return None
-            offset += max(1, len(block) - len(lines[-1]) - 1)
+            offset += len(block) - len(last) - 1 if len(last) < len(block) - 1 else len(block)
         return None
 
-    def first_line(self, offset: int, since: float) -> int:
-        if offset:
-            offset = max(0, offset - 1)
-            offset += self.read_at(offset, RECORD).find(b"\n") + 1
+    def first_line(self, offset: int, since: float, whole: bool) -> int:
+        """Where the first line of the window begins, from ``offset`` on (``whole``: where a line begins)."""
         while offset < self.size:
-            block = self.read_at(offset, RECORD * 4)
+            block = self.search(offset)
             if not block:
                 break
-            at = 0
-            for line in block.split(b"\n"):
-                stamp = self.stamps.read(line)
-                if stamp and stamp[0] >= since:
-                    self.first = stamp[0]
-                    return offset + at
+            lines = block.split(b"\n")
+            rest = lines.pop() if len(lines) > 1 and len(block) == RECORD else b""
+            at = offset
+            for line in lines:
+                stamp = self.stamps.read(line) if whole else None
+                if stamp:
+                    self.stamped = True
+                    if stamp[0] >= since:
+                        self.first = stamp[0]
+                        return at
                 at += len(line) + 1
-            offset += len(block)
+                whole = True
+            whole = b"\n" in block
+            offset += len(block) - len(rest)
         return self.size
 
     def hit(self, offset: int, line: bytes) -> None:
         """One line that grep let through."""
         line = line[:LINE]
+        found = identity(self.stamps, line) or identity_before(self.stamps, self.file, offset)
+        record = found or Identity(self.at or self.first or 0.0, b"", False)
+        self.at = record.time
+        for signature in self.likely(line):
+            match = signature.regex.search(line)
+            if match and self.fresh(signature, record, match, line):
+                self.count(signature, match, offset)
+
+    def likely(self, line: bytes) -> List[Signature]:
+        """The signatures that lines of this shape match: alike but for what no signature looks at closely."""
         stamp = self.stamps.read(line)
-        if stamp:
-            self.at = stamp[0]
-            key = _KEY.match(line, stamp[1] + 1)
-            record = line[: key.end()] if key else line[: stamp[1]]
-        else:
-            self.at = self.stamp_before(offset) or self.at or self.first or 0.0
-            record = b"@%d" % int(self.at)
-        shape = _VARIABLE.sub(b"0", line[stamp[1] if stamp else 0 :][:1000])
+        shape = _VARIABLE.sub(self.blank, line[stamp[1] if stamp else 0 :])
         known = self.shapes.get(shape)
         if known is None:
             known = [s for s in self.signatures if s.regex.search(line)]
-            if len(self.shapes) < 10000:
-                self.shapes[shape] = known
-        for signature in known:
-            match = signature.regex.search(line)
-            if match and self.seen.get(signature.id) != record:
-                self.seen[signature.id] = record
-                self.count(signature, match, offset)
+            if len(self.shapes) >= SHAPES:
+                self.shapes.clear()
+            self.shapes[shape] = known
+        return known
 
-    def stamp_before(self, offset: int) -> Optional[float]:
-        """The time of the record that a line without a stamp belongs to."""
-        begin = max(0, offset - RECORD)
-        for line in reversed(self.read_at(begin, offset - begin).split(b"\n")):
-            stamp = self.stamps.read(line)
-            if stamp:
-                return stamp[0]
-        return None
+    def blank(self, match: Any) -> bytes:
+        """Long numbers and identifiers as noughts, unless a signature names them or they are but words."""
+        found: bytes = match.group(0)
+        return found if found in self.numbers or not _NUMBER.search(found) else b"0" * len(found)
+
+    def fresh(self, signature: Signature, record: Identity, match: Any, line: bytes) -> bool:
+        """Whether ``line`` is of a record that ``signature`` has not counted yet, or names something else there."""
+        values = tuple(match.group(name) or b"" for name in signature.by)
+        # within one second another record may begin alike: it has a line like the one that was counted
+        shape = b"" if record.exact else _NUMBER.sub(b"0", line)
+        key = signature.id, record.head
+        if key not in self.seen:
+            self.seen[key] = shape, {values}
+            if len(self.seen) > RECENT:
+                del self.seen[next(iter(self.seen))]
+            return True
+        counted, known = self.seen[key]
+        if any(values) and values not in known and any(map(any, known)):
+            known.add(values)
+            return True
+        return not record.exact and shape == counted
 
     def count(self, signature: Signature, match: Any, offset: int) -> None:
-        keys = {name: text(match.group(name)) for name in signature.by if match.group(name)}
+        keys = {name: value_of(match.group(name)) for name in signature.by if match.group(name)}
         if signature.also and self.also_used.get(signature.id, 0) < ALSO_LIMIT:
             self.also_used[signature.id] = self.also_used.get(signature.id, 0) + 1
             keys.update(self.also_keys(signature, offset))
-        identity = (signature.id, tuple(sorted(keys.items())))
-        if identity not in self.found:
+        which = (signature.id, tuple(sorted(keys.items())))
+        if which not in self.found:
             if sum(1 for id_, _ in self.found if id_ == signature.id) >= self.limits["keys_limit"]:
-                keys, identity = {}, (signature.id, ())
-            self.found.setdefault(identity, Hits(keys, self.at))
-        self.found[identity].add(self.at, offset, self.limits["samples"])
+                keys, which = {}, (signature.id, ())
+            self.found.setdefault(which, Hits(keys, self.at))
+        self.found[which].add(self.at, offset, self.limits["samples"])
         self.last = max(self.last or 0.0, self.at)
 
     def also_keys(self, signature: Signature, offset: int) -> Dict[str, str]:
-        record = self.record(offset)[1]
+        record = record_around(self.stamps, self.file, offset)[1]
         for regex, keys in signature.also:
             match = regex.search(record)
             if match:
-                return filled(keys, {name: text(value or b"") for name, value in match.groupdict().items()})
+                return filled(keys, {name: value_of(value or b"") for name, value in match.groupdict().items()})
         return {}
 
-    def record(self, offset: int) -> Tuple[int, bytes]:
-        """The whole record around a line: lines of the same stamp and process, and those without a stamp after them."""
-        begin = max(0, offset - RECORD)
-        before = self.read_at(begin, offset - begin)
-        after = self.read_at(offset, RECORD)
-        lines = after.split(b"\n")
-        head = self.head_of(lines[0])
-        kept = [lines[0]]
-        for line in lines[1:]:
-            mine = self.head_of(line)
-            if mine is not None and mine != head:
-                break
-            kept.append(line)
-        first = offset
-        for line in reversed(before.split(b"\n")[:-1]):
-            mine = self.head_of(line)
-            if mine != head and (mine is not None and head is not None):
-                break
-            if first - len(line) - 1 < begin:
-                break
-            first -= len(line) + 1
-            kept.insert(0, line)
-            if mine is not None and head is None:
-                break
-        return first, b"\n".join(line[:LINE] for line in kept).rstrip()
-
-    def head_of(self, line: bytes) -> Optional[bytes]:
-        stamp = self.stamps.read(line)
-        if not stamp:
-            return None
-        key = _WORD.match(line, stamp[1])
-        return line[: key.end()] if key else line[: stamp[1]]
-
     def sample(self, at: float, offset: int) -> Dict[str, Any]:
-        first, record = self.record(offset)
+        first, record = record_around(self.stamps, self.file, offset)
+        record = redact(record)
         if len(record) > SAMPLE:
-            record = record[: SAMPLE // 4] + b"\n[...]\n" + record[-SAMPLE * 3 // 4 :]
-        return {"time": at, "line": self.line_number(first), "offset": first, "text": text(redact(record))}
+            record = record[: SAMPLE // 4] + b"\n[...]\n" + record[-SAMPLE * 3 // 4 + 8 :]
+        return {"time": at, "line": self.line_number(first), "offset": first, "text": text(record)}
 
     def line_number(self, offset: int) -> Optional[int]:
         """The number of the line at ``offset``; None where counting would mean to read much."""
-        if offset > SMALL:
+        if offset > SMALL or (isinstance(self.file, Unpacked) and self.file.begin):
             return None
-        return self.read_at(0, offset).count(b"\n") + 1
+        return read_at(self.file, 0, offset).count(b"\n") + 1
 
     def hits(self) -> Iterator[Dict[str, Any]]:
         for (id_, _), found in self.found.items():
             yield {
                 "signature": id_,
                 "service": self.service,
-                "path": self.path,
+                "path": redacted_text(self.path),
                 "keys": found.keys,
                 "count": found.count,
                 "first": found.first,
@@ -259,7 +274,7 @@ class LogFile:
 
     def described(self) -> Dict[str, Any]:
         return {
-            "path": self.path,
+            "path": redacted_text(self.path),
             "service": self.service,
             "format": self.form,
             "bytes": self.size - self.start if self.status == "read" else 0,
@@ -275,17 +290,9 @@ def filled(keys: Dict[str, str], groups: Dict[str, str]) -> Dict[str, str]:
     return {key: value for key, value in values.items() if value}
 
 
-class MemoryFile:
-    """Bytes in memory with the two calls of a file that a log needs."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content, self.place = content, 0
-
-    def seek(self, offset: int) -> None:
-        self.place = offset
-
-    def read(self, length: int) -> bytes:
-        return self.content[self.place : self.place + length]
+def value_of(data: bytes) -> str:
+    """What a group found, as the value of a key."""
+    return text(redact(data[:KEY]))
 
 
 def text(data: bytes) -> str:

@@ -9,10 +9,16 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from stackdoctor.collect.agent.commands import PIECE, Child, Ended, start
-from stackdoctor.collect.agent.logfile import LINE, SMALL, TOGETHER, LogFile, MemoryFile, Signature, text
-from stackdoctor.collect.agent.loop import Loop
+from stackdoctor.collect.agent.logfile import SMALL, LogFile, Signature, text
+from stackdoctor.collect.agent.loop import USED_UP, Loop
+from stackdoctor.collect.agent.records import LINE, read_at
+from stackdoctor.collect.agent.unpacked import Unpacked
 
 F_SETPIPE_SZ = 1031  # fcntl(2)
+TOGETHER = 1 << 25
+UNPACKED = 1 << 27
+BLOCK = 1 << 20
+TEXT = 1 << 24  # of all samples; beyond it each is cut to one line
 
 
 class GrepOutput:
@@ -56,7 +62,9 @@ class LogScan:
         self.patterns = "".join(s.grep + "\n" for s in self.signatures).encode("utf-8")
         self.files: List[LogFile] = []
         self.pending = 0
+        self.unread: Set[LogFile] = set()
         self.gnu = False
+        loop.at_end.append(self.leave)
 
     def begin(self) -> None:
         def identified(version: Ended) -> None:
@@ -67,16 +75,23 @@ class LogScan:
 
     def look(self) -> None:
         together: List[LogFile] = []
-        taken = 0
+        taken = unpacked = 0
         self.pending = 1
         for file in self.find():
             self.files.append(file)
-            if not file.open(self.since) or not file.signatures:
+            if not file.signatures or not file.open(self.since):
                 continue
+            self.unread.add(file)
             length = file.size - file.start
+            if isinstance(file.file, Unpacked):
+                unpacked += len(file.file.content)
+                if unpacked > UNPACKED:
+                    file.give_up("more than %d MiB of logs when unpacked" % (UNPACKED >> 20))
+                    self.unread.remove(file)
+                    continue
             if not self.gnu:
                 self.by_python(file)
-            elif isinstance(file.file, MemoryFile) or (length <= SMALL and taken + length <= TOGETHER):
+            elif length <= SMALL and taken + length <= TOGETHER:
                 together.append(file)
                 taken += length
             else:
@@ -89,12 +104,12 @@ class LogScan:
         seen: Set[Any] = set()
         for source in self.plan["sources"]:
             for pattern in source["files"]:
-                folder = os.path.dirname(re.sub(r"[*?\[].*", "", pattern))
-                if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK) and folder not in seen:
-                    seen.add(folder)
-                    hidden = LogFile(folder, source["service"], source["format"], [], self.plan)
-                    hidden.status = "denied"
-                    self.files.append(hidden)
+                for folder in hidden_folders(pattern):
+                    if folder not in seen:
+                        seen.add(folder)
+                        hidden = LogFile(folder, source["service"], source["format"], [], self.plan)
+                        hidden.status = "denied"
+                        self.files.append(hidden)
                 for path in sorted(
                     glob.glob(pattern) + glob.glob(pattern + ".[0-9]*") + glob.glob(pattern + "-[0-9]*")
                 ):
@@ -109,47 +124,49 @@ class LogScan:
 
     def grep_together(self, files: List[LogFile]) -> None:
         """One grep over the windows of many small files, side by side in memory."""
-        parts, pieces, at = [], [], 0
-        for file in files:
-            window = file.read_at(file.start, file.size - file.start)
-            if not window.endswith(b"\n"):
-                window += b"\n"
-            parts.append((at, file.start, file))
-            pieces.append(window)
-            at += len(window)
-        output = GrepOutput(parts)
-        if hasattr(os, "memfd_create"):
-            memory = os.memfd_create("logs")
-            with os.fdopen(os.dup(memory), "wb") as stream:
-                stream.writelines(pieces)
-            os.lseek(memory, 0, os.SEEK_SET)
-            self.grep(memory, output)
-        else:
+        if not hasattr(os, "memfd_create"):
             for file in files:
-                if isinstance(file.file, MemoryFile):
-                    self.by_python(file)
-                else:
-                    self.grep_alone(file)
+                self.grep_alone(file)
+            return
+        parts, at = [], 0
+        memory = os.memfd_create("logs")
+        with os.fdopen(os.dup(memory), "wb") as stream:
+            for file in files:
+                window = read_at(file.file, file.start, file.size - file.start)
+                if not window.endswith(b"\n"):
+                    window += b"\n"
+                parts.append((at, file.start, file))
+                stream.write(window)
+                at += len(window)
+        os.lseek(memory, 0, os.SEEK_SET)
+        self.grep(memory, GrepOutput(parts))
 
     def grep_alone(self, file: LogFile) -> None:
-        fd = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
-        os.lseek(fd, file.start, os.SEEK_SET)
-        self.grep(fd, GrepOutput([(0, file.start, file)]))
+        if not isinstance(file.file, Unpacked):
+            # not by its path, which may have become another file's, nor as a duplicate, whose place we move
+            fd = os.open("/proc/self/fd/%d" % file.file.fileno(), os.O_RDONLY | os.O_CLOEXEC)
+            os.lseek(fd, file.start, os.SEEK_SET)
+            self.grep(fd, GrepOutput([(0, file.start, file)]))
+        elif hasattr(os, "memfd_create"):
+            self.grep_together([file])
+        else:
+            self.by_python(file)
 
     def grep(self, stdin: int, output: GrepOutput) -> None:
         self.pending += 1
 
         def ended(result: Ended) -> None:
-            if result.status != "ran" or result.exit not in (0, 1):
-                why = result.reason or text(result.err).strip()[:200]
-                for _, _, file in output.parts:
-                    file.status = "unreadable: grep: %s" % why
+            for _, _, file in output.parts:
+                if result.status != "ran" or result.exit not in (0, 1):
+                    file.give_up("grep: %s" % (result.reason or text(result.err).strip()[:200]))
+                self.unread.discard(file)
             self.finished()
 
         def begin() -> Optional[Child]:
             fd = pattern_pipe(self.patterns)
             try:
-                argv = ["grep", "-E", "-a", "-b", "-f", "/dev/fd/%d" % fd]
+                # in the C locale it takes any bytes for text, and less time
+                argv = ["env", "LC_ALL=C", "grep", "-E", "-a", "-b", "-f", "/dev/fd/%d" % fd]
                 return start(
                     argv, max(1.0, self.loop.deadline - time.monotonic()), PIECE, ended, output.feed, stdin, (fd,)
                 )
@@ -160,12 +177,34 @@ class LogScan:
         self.loop.add(begin)
 
     def by_python(self, file: LogFile) -> None:
-        """Without GNU grep: line by line, slowly."""
-        offset = file.start
-        for line in file.read_at(file.start, min(file.size - file.start, TOGETHER)).split(b"\n"):
-            if any(s.regex.search(line[:LINE]) for s in file.signatures):
-                file.hit(offset, line)
-            offset += len(line) + 1
+        """Without GNU grep: line by line, slowly, and block by block, so that all else goes on meanwhile."""
+        self.pending += 1
+
+        def look_at(offset: int) -> None:
+            block = read_at(file.file, offset, min(BLOCK, file.size - offset))
+            end = offset + len(block)
+            if end < file.size and b"\n" in block:
+                block = block[: block.rindex(b"\n") + 1]
+                end = offset + len(block)
+            for line in block.split(b"\n"):
+                if any(s.regex.search(line[:LINE]) for s in file.signatures):
+                    file.hit(offset, line)
+                offset += len(line) + 1
+            if block and end < file.size:
+                self.loop.at(time.monotonic(), lambda: look_at(end))
+            else:
+                self.unread.discard(file)
+                self.finished()
+
+        self.loop.at(time.monotonic(), lambda: look_at(file.start))
+
+    def leave(self) -> None:
+        """The time is used up: report what was found until now, and say of which files that is not all."""
+        if self.pending:
+            for file in self.unread:
+                file.give_up(USED_UP)
+            self.pending = 1
+            self.finished()
 
     def finished(self) -> None:
         self.pending -= 1
@@ -176,10 +215,32 @@ class LogScan:
             "until": self.until,
             "grep": "gnu" if self.gnu else "python",
             "files": [file.described() for file in self.files],
-            "hits": [hit for file in self.files for hit in file.hits()],
+            "hits": cut_short([hit for file in self.files for hit in file.hits()]),
         }
         content = json.dumps(found).encode("ascii")
         self.done(Ended("ran", 0, content, b"", self.until, time.time() - self.until, ""))
+
+
+def hidden_folders(pattern: str) -> List[str]:
+    """The folders that the glob looks into and that we may not list; where there are none, the one on their way."""
+    folders = [f for f in glob.glob(os.path.dirname(pattern)) if os.path.isdir(f)]
+    if folders:
+        return [f for f in folders if not os.access(f, os.R_OK | os.X_OK)]
+    folder = os.path.dirname(re.sub(r"[*?\[].*", "", pattern))
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    return [] if os.access(folder, os.X_OK) else [folder]
+
+
+def cut_short(hits: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """``hits`` with as much text in their samples as fits into one message."""
+    room = TEXT
+    for hit in hits:
+        for sample in hit["samples"]:
+            if room < len(sample["text"]):
+                sample["text"] = sample["text"][:300].partition("\n")[0]
+            room -= len(sample["text"])
+    return hits
 
 
 def pattern_pipe(patterns: bytes) -> int:
@@ -189,7 +250,8 @@ def pattern_pipe(patterns: bytes) -> int:
         if len(patterns) > PIECE:
             fcntl.fcntl(write, F_SETPIPE_SZ, 1 << 20)
         os.set_blocking(write, False)
-        os.write(write, patterns)
+        if os.write(write, patterns) < len(patterns):
+            raise OSError("the patterns are too long")
     finally:
         os.close(write)
     return read

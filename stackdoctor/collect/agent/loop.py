@@ -1,6 +1,7 @@
 """Commands side by side, until all is done, the time is used up, or nobody listens any more."""
 
 import heapq
+import itertools
 import os
 import selectors
 import signal
@@ -9,6 +10,8 @@ import time
 from typing import Callable, List, Optional, Tuple
 
 from stackdoctor.collect.agent.commands import PIECE, Child
+
+USED_UP = "the node's time was used up"
 
 
 class Loop:
@@ -20,7 +23,9 @@ class Loop:
         self.waiting: List[Callable[[], Optional[Child]]] = []
         self.later: List[Tuple[float, int, Callable[[], None]]] = []
         self.running: List[Child] = []
+        self.at_end: List[Callable[[], None]] = []
         self.commands = 0
+        self.order = itertools.count()
         self.selector = selectors.DefaultSelector()
         self.stdin_fd = stdin_fd
         self.selector.register(stdin_fd, selectors.EVENT_READ)
@@ -36,7 +41,7 @@ class Loop:
         self.waiting.append(start)
 
     def at(self, when: float, act: Callable[[], None]) -> None:
-        heapq.heappush(self.later, (when, len(self.later) + self.commands, act))
+        heapq.heappush(self.later, (when, next(self.order), act))
 
     def run(self) -> None:
         """Until all is done; raises Hangup when standard input closes."""
@@ -102,16 +107,19 @@ class Loop:
         child.close()
 
     def give_up(self) -> None:
-        """The time is used up: end what runs, and say so of it."""
+        """The time is used up: end what runs, say so of it, then call what ``at_end`` holds."""
         self.waiting, self.later = [], []
         for child in self.running:
-            child.status, child.reason = "timed-out", "the node's time was used up"
+            if not child.exited:
+                child.status, child.reason = "timed-out", USED_UP
         self.kill()
         for child in self.running:
             self.forget(child)
             child.on_end(child.ended())
         self.running = []
-        self.waiting = []
+        for act in self.at_end:
+            act()
+        self.waiting, self.later = [], []
 
     def kill(self) -> None:
         for child in self.running:

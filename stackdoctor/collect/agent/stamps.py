@@ -6,11 +6,14 @@ import time
 from typing import Any, Callable, Dict, Optional, Tuple
 
 MONTHS = {name: number for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
-_ISO = re.compile(rb"\[?(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))? ?(Z|[+-]\d\d:?\d\d(?![\d-]))?")
+_ISO = re.compile(
+    rb"\[?(\d{4})-(\d\d)-(\d\d)[ T]([ \d]\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|[+-]\d\d:?\d\d(?![\d-])))?"
+)
 _ERLANG = re.compile(rb"=\w{1,20} REPORT={2,10} *(\d{1,2})-(\w{3})-(\d{4})::(\d\d):(\d\d):(\d\d)")
-_SYSLOG = re.compile(rb"(\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) ")
+_SYSLOG = re.compile(rb"(\w{3}) ([ \d]\d)(?: (\d{4}))? (\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?= )")
 _APACHE = re.compile(rb"\[\w{3} (\w{3}) (\d\d) (\d\d):(\d\d):(\d\d)(?:\.\d+)? (\d{4})\]")
-_MYSQL = re.compile(rb"(\d\d)(\d\d)(\d\d) +(\d{1,2}):(\d\d):(\d\d) ")
+_MYSQL = re.compile(rb"(\d\d)(\d\d)(\d\d) +(\d{1,2}):(\d\d):(\d\d)(?= )")
+_ACCESS = re.compile(rb"\S{1,200} \S{1,200} \S{1,200} \[(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})\]")
 
 
 class Stamps:
@@ -34,6 +37,7 @@ class Stamps:
             (_ERLANG, self.erlang),
             (_APACHE, self.apache),
             (_MYSQL, self.mysql),
+            (_ACCESS, self.access),
         ):
             match = pattern.match(line)
             if match:
@@ -56,11 +60,7 @@ class Stamps:
         zone = match.group(8)
         if zone is None:
             return local(*fields)
-        east = 0
-        if zone != b"Z":
-            digits = zone[1:].replace(b":", b"")
-            east = (int(digits[:2]) * 3600 + int(digits[2:]) * 60) * (-1 if zone[:1] == b"-" else 1)
-        return calendar.timegm(fields + (0, 0, 0)) - east
+        return universal(*fields) - (0 if zone == b"Z" else east(zone))
 
     def erlang(self, match: Any) -> float:
         day, month, year, hour, minute, second = match.groups()
@@ -70,20 +70,42 @@ class Stamps:
         month, day, hour, minute, second, year = match.groups()
         return local(int(year), MONTHS[month], int(day), int(hour), int(minute), int(second))
 
+    def access(self, match: Any) -> float:
+        day, month, year, hour, minute, second, zone = match.groups()
+        return universal(int(year), MONTHS[month], int(day), int(hour), int(minute), int(second)) - east(zone)
+
     def mysql(self, match: Any) -> float:
         year, month, day, hour, minute, second = (int(group) for group in match.groups())
         return local(2000 + year, month, day, hour, minute, second)
 
     def syslog(self, match: Any) -> float:
-        month, day, hour, minute, second = match.groups()
-        year = time.localtime(self.newest).tm_year
-        found = local(year, MONTHS[month], int(day), int(hour), int(minute), int(second))
-        if found > self.newest + 86400:
-            found = local(year - 1, MONTHS[month], int(day), int(hour), int(minute), int(second))
+        month, day, year, hour, minute, second = match.groups()
+        if year:
+            return local(int(year), MONTHS[month], int(day), int(hour), int(minute), int(second))
+        newest = self.newest + 86400  # it may have grown since, and into a new year
+        last = time.localtime(newest).tm_year
+        found = local(last, MONTHS[month], int(day), int(hour), int(minute), int(second))
+        if found > newest:
+            found = local(last - 1, MONTHS[month], int(day), int(hour), int(minute), int(second))
         return found
 
 
 def local(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float:
+    refuse_impossible(month, day, hour, minute, second)
+    return time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
+
+
+def universal(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float:
+    refuse_impossible(month, day, hour, minute, second)
+    return calendar.timegm((year, month, day, hour, minute, second, 0, 0, 0))
+
+
+def refuse_impossible(month: int, day: int, hour: int, minute: int, second: int) -> None:
     if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
         raise ValueError("no time")
-    return time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
+
+
+def east(zone: bytes) -> int:
+    """Seconds east of UTC of ``+hh:mm`` or ``-hhmm``."""
+    digits = zone[1:].replace(b":", b"")
+    return (int(digits[:2]) * 3600 + int(digits[2:]) * 60) * (-1 if zone[:1] == b"-" else 1)

@@ -1,0 +1,1 @@
+"""The APIs and what stands in front of them."""

@@ -1,0 +1,131 @@
+"""MySQL or MariaDB: whether it answers, and whether it takes more clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
+from stackdoctor.facts.mysql import Mysql
+from stackdoctor.facts.processes import Process, Processes
+from stackdoctor.facts.services import Services
+from stackdoctor.facts.sockets import Socket, Sockets
+
+PORT = 3306
+NEARLY = 0.9
+SILENT = "ERROR 2013"  # connected, and the server never greeted
+DAEMONS = ("mysqld", "mariadbd", "mysqld_safe", "mariadbd-safe")
+SERVERS = ("mysqld", "mariadbd", "docker-proxy", "conmon", "rootlessport", "")
+
+
+@check("mysql.down", severity=Severity.CRITICAL)
+def database_down(
+    services: Services, processes: Processes | None, sockets: Sockets | None, database: Mysql | None
+) -> Iterator[Finding]:
+    """The database that belongs on this node is not there or serves nobody.
+
+    Its service ended (enabled, or it ran since the boot, and no process of it is left), or its process is there
+    and neither listens nor greets.  A node that has the client only is left out, and so is a server that listens
+    where the client of this node does not look (its socket is in a container).
+    """
+    units = services.of("mysql")
+    running = processes is not None and any(_is_server(p) for p in processes.of("mysql"))
+    active = any(unit.active == "active" for unit in units)
+    ended = next((unit for unit in units if unit.down), None)
+    if ended is not None and not running and not active:
+        seen: list[Evidence] = [ended.evidence]
+        if database is not None and not database.running:
+            seen.append(database.evidence)
+        said = f"{ended.unit} is {ended.active} ({ended.sub})"
+        yield Finding(
+            "MySQL",
+            f"the database does not run: {said}",
+            evidence=tuple(seen),
+            host=ended.evidence.node,
+            service="mysql",
+            why="ended",
+        )
+    elif (running or active) and database is not None and not database.running and _serves_nobody(database, sockets):
+        yield Finding(
+            database,
+            f"the database runs and serves nobody: {database.evidence.line}",
+            host=database.evidence.node,
+            service="mysql",
+            why="silent" if SILENT in database.evidence.line else "not listening",
+        )
+
+
+def _is_server(process: Process) -> bool:
+    """Whether it is the server: its client, which this look runs itself, is called after it."""
+    program = process.args[:4096].partition(" ")[0].rpartition("/")[2]
+    return program in DAEMONS and not process.zombie
+
+
+def _serves_nobody(database: Mysql, sockets: Sockets | None) -> bool:
+    if SILENT in database.evidence.line:
+        return True
+    return sockets is not None and not any(s.program in SERVERS for s in sockets.listening(PORT))
+
+
+def _servers(cloud: Cloud[Mysql]) -> Iterator[tuple[str, Mysql]]:
+    """Each server that answers once: clients of several nodes may reach the same one."""
+    seen: set[str] = set()
+    for node, database in cloud:
+        name = database.hostname or node
+        if database.running and not database.refused and name.lower() not in seen:
+            seen.add(name.lower())
+            yield name, database
+
+
+@check("mysql.connections.exhausted", severity=Severity.ERROR)
+def no_connection_left(cloud: Cloud[Mysql], processes: Cloud[Processes] | None) -> Iterator[Finding]:
+    """The database has as many clients as max_connections allows and refuses others with error 1040.
+
+    One connection above the limit is kept for administrators, which is how the counters can still be read.
+    """
+    homes = {node for node, found in processes or () if any(_is_server(p) for p in found.of("mysql"))}
+    for node, database in cloud:
+        if database.refused and (node in homes or not homes):
+            message = f"the database refuses clients: {database.refused}"
+            yield Finding(database, message, node=node, host=node)
+    for host, database in _servers(cloud):
+        used, limit = database.threads_connected, database.max_connections
+        if used is not None and limit is not None and used >= limit - 1:
+            yield _connections(host, database)
+
+
+@check("mysql.connections.high", severity=Severity.WARNING)
+def few_connections_left(cloud: Cloud[Mysql]) -> Iterator[Finding]:
+    """The database has used up nine tenths of max_connections."""
+    for host, database in _servers(cloud):
+        used, limit = database.threads_connected, database.max_connections
+        if used is not None and limit is not None and NEARLY * limit <= used < limit - 1:
+            yield _connections(host, database)
+
+
+def _connections(host: str, database: Mysql) -> Finding:
+    used, limit = database.threads_connected, database.max_connections
+    message = f"{used} clients are connected to the database, max_connections is {limit}"
+    return Finding(database, message, node=host, host=host, used=used, limit=limit)
+
+
+@check("mysql.connection.unanswered", severity=Severity.ERROR)
+def unanswered_connection(sockets: Sockets) -> Iterator[Finding]:
+    """A service waits for the database to answer its connection (SYN-SENT): packets are lost on the way.
+
+    A database that is down refuses at once; silence comes from a firewall, a route, or a host that is down.
+    """
+    waiting: dict[str, list[Socket]] = {}
+    for socket in sockets.syn_sent():
+        if socket.peer_port == PORT:
+            waiting.setdefault(socket.peer, []).append(socket)
+    for server, found in sorted(waiting.items()):
+        programs = ", ".join(sorted({s.program for s in found if s.program})) or "a service"
+        yield Finding(
+            f"{server}:{PORT}",
+            f"{len(found)} connections to the database {server}:{PORT} get no answer ({programs})",
+            evidence=found[0].evidence,
+            count=len(found),
+            host=found[0].evidence.node,
+            target_host=server,
+            port=PORT,
+        )

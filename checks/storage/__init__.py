@@ -1,0 +1,1 @@
+"""Volumes: targets, sessions, paths and the groups that they are cut from."""
