@@ -44,6 +44,8 @@ def queue_without_consumer(
         hosts = _hosts_of_topic(queue, own.values(), services) if shared else [queue.server_host]
         for host in hosts:
             known = shared or _is_known(host, reach)
+            found = _services_on(host, services)
+            service = _service(queue, found)
             yield Finding(
                 queue,
                 f"queue {queue.name} holds {queue.messages} messages and has no consumer",
@@ -52,10 +54,11 @@ def queue_without_consumer(
                 queue=queue.name,
                 vhost=queue.vhost,
                 topic=queue.topic,
-                service=_service(queue, host, services),
+                service=service,
                 host=host,
                 kind="shared" if shared else "own",
                 known="yes" if known else "no",
+                unit_down="yes" if found is not None and any(s.down for s in found.of(service)) else "no",
                 messages=queue.messages,
             )
 
@@ -79,13 +82,17 @@ def _is_known(host: str, reach: Cloud[Reach]) -> bool:
     return any(short == node.split(".", 1)[0].lower() for node, _ in reach)
 
 
-def _service(queue: Queue, host: str, services: Cloud[Services] | None) -> str:
+def _services_on(host: str, services: Cloud[Services] | None) -> Services | None:
+    """What the manager of ``host`` knows, under the name that the services use for it."""
+    short = host.split(".", 1)[0].lower()
+    return next((found for node, found in services or () if node.split(".", 1)[0].lower() == short), None)
+
+
+def _service(queue: Queue, found: Services | None) -> str:
     """The service that consumes the queue; where several could (layer 2 agents), the one that the host has."""
     programs = programs_of(queue.service)
-    if len(programs) > 1 and services is not None:
-        for node, found in services:
-            if node.split(".", 1)[0].lower() == host.split(".", 1)[0].lower():
-                return next((p for p in programs if found.of(p)), queue.service)
+    if len(programs) > 1 and found is not None:
+        return next((p for p in programs if found.of(p)), queue.service)
     return queue.service
 
 

@@ -16,6 +16,9 @@ from stackdoctor.collect.agent.secrets import redact, redacted_text
 from stackdoctor.collect.agent.wire import write_frame
 
 
+UNAVAILABLE = 69  # sysexits.h: what was asked for does not run; another form of the question helps nothing
+
+
 class Asker:
     """Turns probes into commands and commands into result frames."""
 
@@ -216,7 +219,7 @@ class Asker:
         command = shlex_join(argv)
 
         def ended(result: Ended) -> None:
-            failed = result.exit != 0 if result.status == "ran" else result.status == "missing"
+            failed = result.exit not in (0, UNAVAILABLE) if result.status == "ran" else result.status == "missing"
             kept = before or (command, result)
             if failed and len(forms) > 1:
                 self.loop.add(lambda: self.attempt(probe, prefix, subject, forms[1:], kept))

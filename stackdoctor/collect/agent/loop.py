@@ -67,7 +67,9 @@ class Loop:
             self.selector.register(fd, selectors.EVENT_READ, child)
 
     def wait(self) -> None:
-        if self.waiting and len(self.running) < self.parallel:
+        if not self.running and (self.waiting or not self.later):
+            return  # what had its turn did its work at once
+XX
             return
         times = (
             [child.next_event() for child in self.running] + [when for when, _, _ in self.later[:1]] + [self.deadline]

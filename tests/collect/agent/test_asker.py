@@ -278,6 +278,10 @@ def test_a_file_that_only_root_reads_is_read_through_sudo(
     assert talk.one("gone", f"{private}/private/none.conf").exit == 1
 
 
+def test_the_agent_ends_as_soon_as_all_is_answered(ask: Ask) -> None:
+    assert ask(Probe("a", files=("/proc/uptime",))).done["seconds"] < 10
+
+
 def test_the_first_word_says_who_and_when(ask: Ask) -> None:
     hello = ask(Probe("a", ("true",))).frames[0].header
     assert hello["kind"] == "hello"

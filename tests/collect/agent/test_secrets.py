@@ -42,7 +42,7 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEhunter2+/=\nhunter2\n-----END RSA PR
         ("    incominguser cinder hunter2", "    incominguser cinder <redacted>"),
         ("iscsi://cinder%hunter2@192.0.2.3/iqn.x", "iscsi://cinder%<redacted>@192.0.2.3/iqn.x"),
         (PEM, "-----BEGIN RSA PRIVATE KEY-----<redacted>-----END RSA PRIVATE KEY-----\nafter\n"),
-        (PEM[:60], "-----BEGIN RSA PRIVATE KEY-----<redacted>"),
+        (PEM[:52], "-----BEGIN RSA PRIVATE KEY-----<redacted>"),
         ('{"password": "hunter2", "x": 1}', '{"password": "<redacted>", "x": 1}'),
         ('{"password": "a\\"hunter2"}', '{"password": "<redacted>"}'),
         ("{'password': u'hunter2', 'x': 1}", "{'password': u'<redacted>', 'x': 1}"),
