@@ -108,9 +108,9 @@ class FrameReader:
 
     def _skip_noise(self) -> bool:
         head = _MAGIC.search(self._buffer)
+        if (len(self._buffer) - _HEAD + 1 if head is None else head.start()) > NOISE_LIMIT:
+            raise FrameError(f"its shell prints more than {NOISE_LIMIT // 1024} KiB before the agent begins")
         if head is None:
-            if len(self._buffer) > NOISE_LIMIT:
-                raise FrameError(f"its shell prints more than {NOISE_LIMIT // 1024} KiB before the agent begins")
             return False
         if head[1] is None:
             raise NoPython("there is no python3 (3.6 or later) on the node")

@@ -56,7 +56,7 @@ def _run(signature: Signature) -> Callable[[LogHits], Iterator[Finding]]:
 
 def has_stopped(hit: LogHit) -> bool:
     """Whether a line that came in a rhythm has been missing for longer than that, or any for too long."""
-    if hit.age > PRESENT or hit.count < 3:
+    lasted = hit.last - hit.first
+    if hit.age > PRESENT or hit.count < 3 or lasted < SHORTEST:
         return hit.age > PRESENT
-    rhythm = max((hit.last - hit.first) / (hit.count - 1), SHORTEST)
-    return hit.age > RHYTHM * rhythm
+    return hit.age > RHYTHM * max(lasted / (hit.count - 1), SHORTEST)

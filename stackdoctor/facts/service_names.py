@@ -188,7 +188,7 @@ def of_command(line: str) -> str:
         return "rabbitmq-server" if "rabbit" in line else ""
     if program == "haproxy" and "ns-metadata-proxy" in line:
         return "neutron-ns-metadata-proxy"
-    return _known(program)
+    return "" if program in _CLIENTS else _known(program)
 
 
 def _script(words: list[str]) -> str:
@@ -215,6 +215,9 @@ def _uwsgi_names(words: list[str]) -> Iterator[str]:
             name = path.rpartition("/")[2].rpartition(".")[0] or path.rpartition("/")[2]
             yield name.removesuffix("-uwsgi").removeprefix("uwsgi-")
 
+
+# programs that a person or a probe runs, called as the service that they ask
+_CLIENTS = frozenset(("mysql", "mariadb"))
 
 # a cloud node runs without these, or starts them when they are needed
 _INCIDENTAL = frozenset(("iscsid", "multipathd", "qemu", "sshd", "docker", "virtlogd", "epmd", "systemd-timesyncd"))

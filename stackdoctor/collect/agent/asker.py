@@ -15,7 +15,6 @@ from stackdoctor.collect.agent.reading import content_of, paths_of
 from stackdoctor.collect.agent.secrets import redact, redacted_text
 from stackdoctor.collect.agent.wire import write_frame
 
-
 UNAVAILABLE = 69  # sysexits.h: what was asked for does not run; another form of the question helps nothing
 
 

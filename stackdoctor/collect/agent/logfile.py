@@ -101,7 +101,7 @@ class LogFile:
                 self.file = Unpacked(self.path)
                 self.size = self.file.size
                 self.start = self.window_start(since)
-                if self.start == self.file.begin > 0:
+                if self.file.begin and b"\n" not in read_at(self.file, 0, self.start)[:-1]:
                     self.status = "unreadable: of all but its last %d MiB" % (KEPT >> 20)
                 self.file.forget(self.start - RECORD)
             else:
@@ -208,21 +208,22 @@ class LogFile:
         return found if found in self.numbers or not _NUMBER.search(found) else b"0" * len(found)
 
     def fresh(self, signature: Signature, record: Identity, match: Any, line: bytes) -> bool:
-        """Whether ``line`` is of a record that ``signature`` has not counted yet, or names something else there."""
+        """Whether ``line`` is of a record that ``signature`` has not counted yet.
+
+        Records that begin alike are told apart by a line like the counted one: it names something else, or the
+        stamps are whole seconds only.
+        """
         values = tuple(match.group(name) or b"" for name in signature.by)
-        # within one second another record may begin alike: it has a line like the one that was counted
-        shape = b"" if record.exact else _NUMBER.sub(b"0", line)
-        key = signature.id, record.head
-        if key not in self.seen:
-            self.seen[key] = shape, {values}
-            if len(self.seen) > RECENT:
-                del self.seen[next(iter(self.seen))]
-            return True
-        counted, known = self.seen[key]
-        if any(values) and values not in known and any(map(any, known)):
-            known.add(values)
-            return True
-        return not record.exact and shape == counted
+        for begin, end in sorted((match.span(name) for name in signature.by), reverse=True):
+            line = line[:begin] + line[end:] if begin >= 0 else line
+        shape = _NUMBER.sub(b"0", line)
+        counted, known = self.seen.setdefault((signature.id, record.head), (shape, set()))
+        if len(self.seen) > RECENT:
+            del self.seen[next(iter(self.seen))]
+        if shape != counted or (record.exact and values in known):
+            return False
+        known.add(values)
+        return True
 
     def count(self, signature: Signature, match: Any, offset: int) -> None:
         keys = {name: value_of(match.group(name)) for name in signature.by if match.group(name)}

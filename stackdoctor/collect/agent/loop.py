@@ -67,9 +67,9 @@ class Loop:
             self.selector.register(fd, selectors.EVENT_READ, child)
 
     def wait(self) -> None:
-        if not self.running and (self.waiting or not self.later):
+        if not self.running and not self.later:
             return  # what had its turn did its work at once
-XX
+        if self.waiting and len(self.running) < self.parallel:
             return
         times = (
             [child.next_event() for child in self.running] + [when for when, _, _ in self.later[:1]] + [self.deadline]

@@ -43,6 +43,11 @@ def test_a_node_with_the_client_only_has_no_database_to_be_down(look, processes)
     assert (seen.findings, seen.causes) == ({}, [])
 
 
+def test_a_database_that_another_manager_started_is_not_down(look, processes) -> None:
+    seen = look(ctl1={**ENDED, "processes": processes("/usr/sbin/mariadbd"), **answers(46)})
+    assert (seen.findings, seen.causes) == ({}, [])
+
+
 def test_the_client_that_asks_is_not_taken_for_a_server(look, processes) -> None:
     asking = processes("mysql --batch --connect-timeout=5 -e SHOW GLOBAL STATUS")
     nothing = {"mysql.status": REFUSED, "sockets.tcp": NO_TCP, "sockets.listening": LISTENING, "processes": asking}

@@ -133,3 +133,10 @@ def test_a_lio_target_that_the_kernel_lost_is_missing(look) -> None:
     seen = look(storage={**_lio(True), "lio.live": Status.MISSING})
     assert seen.findings["iscsi.target.missing"].keys["iqn"] == IQN
     assert seen.causes == [("iscsi-target-missing", "storage")]
+
+
+def test_of_a_lio_target_that_only_the_kernel_has_nothing_is_said(look) -> None:
+    empty = {**_lio(True), "lio.saved": '{"storage_objects": [], "targets": []}'}
+    live = {f"lio.live /sys/kernel/config/target/iscsi/{IQN}/tpgt_1/enable": "1\n"}
+    seen = look(storage={**empty, **live})
+    assert (seen.findings, seen.causes) == ({}, [])

@@ -7,8 +7,8 @@ import os
 import pwd
 import select
 import shutil
-import stat
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,11 +138,18 @@ def scan(ask: Callable[..., Talk]) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Callable[[str, str], str]:
+def public() -> Iterator[Path]:
+    """A folder that every user may look into, which pytest's own is not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def program(public: Path) -> Callable[[str, str], str]:
     """Write a program of some name; the search path that finds it first."""
-    folder = tmp_path / "bin"
+    folder = public / "bin"
     folder.mkdir()
-    opened(tmp_path)
 
     def write(name: str, script: str) -> str:
         (folder / name).write_text(f"#!/bin/sh\n{script}")
@@ -150,13 +157,6 @@ def program(tmp_path: Path) -> Callable[[str, str], str]:
         return f"{folder}:{os.environ['PATH']}"
 
     return write
-
-
-def opened(folder: Path) -> None:
-    """Let everybody in, up to the root."""
-    for place in (folder, *folder.parents):
-        if place.stat().st_uid == os.getuid() and not place.stat().st_mode & stat.S_IXOTH:
-            place.chmod(place.stat().st_mode | 0o055)
 
 
 @pytest.fixture

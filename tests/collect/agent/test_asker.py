@@ -60,7 +60,7 @@ def test_an_empty_list_and_one_that_fails_are_answers(ask: Ask) -> None:
 
 def test_elements_that_had_no_turn_are_told_as_not_run(ask: Ask) -> None:
     each = Each(("printf", "0\\n60\\n61\\n"))
-    plan = Plan((Probe("a", ("sleep", "{each}"), each=each, timeout=50.0),), seconds=0.8, parallel=1)
+    plan = Plan((Probe("a", ("sleep", "{each}"), each=each, timeout=50.0),), seconds=1.5, parallel=1)
     talk = ask(plan)
     assert {s: r.status for s, r in talk.answers("a").items()} == {
         "0": Status.RAN,
@@ -216,8 +216,8 @@ def test_a_program_that_no_container_runs_is_told(
     assert result.reason.startswith(reason)
 
 
-def test_who_is_not_root_goes_through_sudo(ask: Ask, program: Program, nobody: list[str], tmp_path: Path) -> None:
-    calls = tmp_path / "calls"
+def test_who_is_not_root_goes_through_sudo(ask: Ask, program: Program, nobody: list[str], public: Path) -> None:
+    calls = public / "calls"
     calls.touch(0o666)
     calls.chmod(0o666)
     path = program("sudo", f'echo "$*" >> {calls}; shift; [ "$1" = -- ] && shift; exec "$@"')
@@ -238,17 +238,17 @@ def test_what_sudo_refuses_is_denied_in_its_words(ask: Ask, program: Program, no
 
 
 @pytest.fixture
-def private(tmp_path: Path, program: Program) -> Path:
+def private(public: Path) -> Path:
     """A folder that only its owner may search, with a file in it, and beside it a file that only its owner reads."""
     if os.getuid():
         pytest.skip("only root can make files that we may not read")
-    folder = tmp_path / "private"
+    folder = public / "private"
     folder.mkdir()
     (folder / "x.conf").write_text("x")
     folder.chmod(0o700)
-    (tmp_path / "y.conf").write_text("y")
-    (tmp_path / "y.conf").chmod(0o600)
-    return tmp_path
+    (public / "y.conf").write_text("y")
+    (public / "y.conf").chmod(0o600)
+    return public
 
 
 def test_a_file_that_we_may_not_read_is_denied(ask: Ask, private: Path, nobody: list[str]) -> None:
