@@ -8,7 +8,7 @@ from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
 from stackdoctor.facts.mysql import Mysql
 from stackdoctor.facts.processes import Process, Processes
 from stackdoctor.facts.services import Services
-from stackdoctor.facts.sockets import Socket, Sockets
+from stackdoctor.facts.sockets import Sockets
 
 PORT = 3306
 NEARLY = 0.9
@@ -114,11 +114,7 @@ def unanswered_connection(sockets: Sockets) -> Iterator[Finding]:
 
     A database that is down refuses at once; silence comes from a firewall, a route, or a host that is down.
     """
-    waiting: dict[str, list[Socket]] = {}
-    for socket in sockets.syn_sent():
-        if socket.peer_port == PORT:
-            waiting.setdefault(socket.peer, []).append(socket)
-    for server, found in sorted(waiting.items()):
+    for (server, _), found in sockets.unanswered(PORT).items():
         programs = ", ".join(sorted({s.program for s in found if s.program})) or "a service"
         yield Finding(
             f"{server}:{PORT}",

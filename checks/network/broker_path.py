@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackdoctor.api import Finding, Severity, check
-from stackdoctor.facts.sockets import Socket, Sockets
+from stackdoctor.facts.sockets import Sockets
 
 AMQP_PORTS = (5672, 5671)
 
@@ -17,11 +17,7 @@ def unanswered_connection(sockets: Sockets) -> Iterator[Finding]:
     A broker that is down refuses at once; silence comes from a firewall, a route, a switch, or a host that
     is down.
     """
-    waiting: dict[tuple[str, int], list[Socket]] = {}
-    for socket in sockets.syn_sent():
-        if socket.peer_port in AMQP_PORTS:
-            waiting.setdefault((socket.peer, socket.peer_port), []).append(socket)
-    for (broker, port), found in sorted(waiting.items()):
+    for (broker, port), found in sockets.unanswered(*AMQP_PORTS).items():
         programs = ", ".join(sorted({s.program for s in found if s.program})) or "a service"
         yield Finding(
             f"{broker}:{port}",

@@ -9,7 +9,7 @@ from stackdoctor.facts.addresses import Addresses
 from stackdoctor.facts.iscsi import DiskPaths, IscsiSessions
 from stackdoctor.facts.iscsi_target import Target
 from stackdoctor.facts.libvirt import Domains
-from stackdoctor.facts.sockets import Socket, Sockets
+from stackdoctor.facts.sockets import Sockets
 from stackdoctor.facts.tgt import Targets
 
 from .attachments import Attachment, address_of, attachments, owners
@@ -24,11 +24,7 @@ def unanswered_login(sockets: Sockets) -> Iterator[Finding]:
     A storage node without a target server refuses at once; silence comes from a firewall, a route, or a host that
     is down.
     """
-    waiting: dict[str, list[Socket]] = {}
-    for socket in sockets.syn_sent():
-        if socket.peer_port == PORT:
-            waiting.setdefault(socket.peer, []).append(socket)
-    for portal, found in sorted(waiting.items()):
+    for (portal, _), found in sockets.unanswered(PORT).items():
         yield Finding(
             f"{portal}:{PORT}",
             f"{len(found)} connections to the iSCSI portal {portal}:{PORT} get no answer",

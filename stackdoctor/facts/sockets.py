@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -109,6 +109,15 @@ class Sockets:
     def syn_sent(self) -> tuple[Socket, ...]:
         """The connections from here whose peer has not answered yet."""
         return tuple(socket for socket in self.connections if socket.state == "SYN-SENT")
+
+    def unanswered(self, *ports: int) -> Mapping[tuple[str, int], tuple[Socket, ...]]:
+        """Connections to ``ports`` whose peer has not answered yet, by its address and port."""
+        waiting: dict[tuple[str, int], tuple[Socket, ...]] = {}
+        for socket in self.syn_sent():
+            if socket.peer_port in ports:
+                peer = (socket.peer, socket.peer_port)
+                waiting[peer] = (*waiting.get(peer, ()), socket)
+        return dict(sorted(waiting.items()))
 
     def listening(self, port: int, protocol: str = "tcp") -> tuple[Socket, ...]:
         """The sockets that wait on ``port``."""

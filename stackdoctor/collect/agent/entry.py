@@ -54,8 +54,6 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
     if most == resource.RLIM_INFINITY or most > FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, most))
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, hang_up)
     loop = Loop(plan["parallel"], plan["seconds"], stdin_fd)
     asker = Asker(loop, stdout_fd)
     try:
@@ -80,8 +78,6 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
     except (Hangup, BrokenPipeError, ConnectionError):
         return 1
     finally:
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
         loop.kill()
 
 
@@ -138,10 +134,6 @@ def frames(stream: bytes) -> Iterator[bytes]:
             return  # it was cut off
         yield stream[13 : 13 + length]
         stream = stream[13 + length :]
-
-
-def hang_up(number: int, frame: Any) -> None:
-    raise Hangup()
 
 
 if __name__ == "__agent__":

@@ -7,7 +7,7 @@ import selectors
 import signal
 import subprocess
 import time
-from typing import Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from stackdoctor.collect.agent.commands import PIECE, Child
 
@@ -26,6 +26,7 @@ class Loop:
         self.at_end: List[Callable[[], None]] = []
         self.commands = 0
         self.order = itertools.count()
+        self.hung_up = False
         self.selector = selectors.DefaultSelector()
         self.stdin_fd = stdin_fd
         self.selector.register(stdin_fd, selectors.EVENT_READ)
@@ -35,6 +36,12 @@ class Loop:
         signal.set_wakeup_fd(wake_write)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         self.selector.register(self.wake, selectors.EVENT_READ)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, self.hang_up)
+
+    def hang_up(self, number: int, frame: Any) -> None:
+        """A signal to end: acted on where no child is half begun, so that none is forgotten."""
+        self.hung_up = True
 
     def add(self, start: Callable[[], Optional[Child]]) -> None:
         """``start`` makes a child when its turn has come (None: it did its work at once)."""
@@ -44,8 +51,10 @@ class Loop:
         heapq.heappush(self.later, (when, next(self.order), act))
 
     def run(self) -> None:
-        """Until all is done; raises Hangup when standard input closes."""
+        """Until all is done; raises Hangup when standard input closes or a signal says to end."""
         while self.waiting or self.running or self.later:
+            if self.hung_up:
+                raise Hangup()
             now = time.monotonic()
             if now >= self.deadline:
                 self.give_up()
