@@ -1,0 +1,71 @@
+"""Brings the lab's cloud up from nothing, and takes it down again without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab import broker, hosts, nova
+from lab.cloud import ADDRESSES, SERVICES_OF, Cloud
+from lab.hosts import PREFIX, Host
+
+__all__ = ["cloud_up"]
+
+GATEWAY = "198.51.100.1"
+
+
+def inventory(work: Path) -> str:
+    key = work / "id_ed25519"
+    nodes = "".join(
+        f"  - {{name: {name}, address: {address}, port: 22, user: root, key: {key}}}\n"
+        for name, address in ADDRESSES.items()
+    )
+    return f"known_hosts: {work / 'known_hosts'}\nnodes:\n{nodes}"
+
+
+@contextlib.contextmanager
+def hosts_up(work: Path, password: str) -> Iterator[dict[str, Host]]:
+    """The fabric and the three hosts with what they hold; nothing but their sshd runs on them."""
+    run = os.getpid()
+    with contextlib.ExitStack() as stack:
+        hosts.sweep()
+        stack.callback(hosts.net_down, run)
+        hosts.fabric_up(f"{PREFIX}-{run}-fabric", f"{GATEWAY}/24")
+        key = work / "id_ed25519"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", key], check=True)
+        launchers = {}
+        for name in ADDRESSES:
+            files = nova.files(SERVICES_OF[name], password, ADDRESSES["controller"])
+            directories, absent = nova.directories(), broker.PROGRAMS
+            if name == "controller":
+                files, directories, absent = files | broker.files(password), directories | broker.directories(), ()
+            launchers[name] = hosts.begin(work, run, name, ADDRESSES, GATEWAY, files, directories, absent)
+            stack.callback(hosts.end, launchers[name])
+        yield {name: hosts.await_ready(work, run, name, ADDRESSES[name], launchers[name]) for name in ADDRESSES}
+
+
+@contextlib.contextmanager
+def cloud_up(work: Path) -> Iterator[Cloud]:
+    """A healthy cloud, with its keys, inventory and scratch directories in ``work``; all is gone afterwards."""
+    password = secrets.token_urlsafe(18)
+    with contextlib.ExitStack() as stack:
+        # A run that is told to end unwinds as if interrupted, so that the names of its namespaces go with it.
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
+        up = stack.enter_context(hosts_up(work, password))
+        serves = broker.start(up["controller"])
+        keys = {name: (work / f"ssh_host_{name}.pub").read_text() for name in ADDRESSES}
+        (work / "known_hosts").write_text("".join(f"{ADDRESSES[name]} {key}" for name, key in keys.items()))
+        (work / "inventory.yaml").write_text(inventory(work))
+        cloud = Cloud(work, f"{PREFIX}-{os.getpid()}-fabric", up, password)
+        cloud.wait_until(serves, 60, "RabbitMQ serves")
+        for host, services in SERVICES_OF.items():
+            for service in services:
+                cloud.start(host, service)
+        cloud.wait_until_healthy()
+        cloud.mark()
+        yield cloud

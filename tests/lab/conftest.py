@@ -1,0 +1,36 @@
+"""The lab as a fixture: one cloud for the whole test run, healthy and marked anew before each test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# The lab's modules import each other as ``lab.cloud``; they are no tests, and the services need not even be importable.
+sys.path.insert(0, str(Path(__file__).parent.parent))
+collect_ignore = ["services", "bring_up.py", "broker.py", "cloud.py", "hosts.py", "nova.py"]
+
+from lab import hosts  # noqa: E402
+from lab.bring_up import cloud_up  # noqa: E402
+from lab.cloud import Cloud  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The lab, or a skip that says what this machine lacks for it."""
+    lacking = hosts.missing()
+    if lacking:
+        pytest.skip(f"tests/lab needs root, network namespaces, sshd and RabbitMQ: missing here: {', '.join(lacking)}")
+    with cloud_up(tmp_path_factory.mktemp("lab")) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(running_cloud: Cloud) -> Cloud:
+    """The lab, healthy, with the logs counted from now."""
+    running_cloud.wait_until_healthy()
+    running_cloud.wait_until_quiet()
+    running_cloud.mark()
+    return running_cloud
