@@ -39,7 +39,12 @@ def examine(nodes: Iterable[NodeResults], checks: Iterable[Check]) -> Examinatio
     facts = {fact: _parse(fact, nodes) for fact in _facts_of(checks)}
     names = NodeNames.of(nodes)
     findings: list[Finding] = []
-    not_checked: list[NotChecked] = []
+    not_checked = [
+        NotChecked(check, node, reason)
+        for cloud in facts.values()
+        for node, value in cloud
+        for check, reason in getattr(value, "gaps", ())
+    ]
     checked: set[tuple[str, str]] = set()
     for check in checks:
         runs = _runs(check, facts, [n.node.name for n in nodes], not_checked)

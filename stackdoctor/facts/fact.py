@@ -15,6 +15,9 @@ class Fact(Protocol):
 
     ``parse`` raises ``NotApplicable`` where such a thing cannot exist on the node (the program is not
     installed), and ``CouldNotCheck`` or ``ParseError`` where it should and could not be read.
+
+    A fact of which only a part could be read may have ``gaps``: pairs of a glob on the ids of the checks that
+    missed it, and a sentence that says what is missing and why.  The report lists them as not looked at.
     """
 
     probes: ClassVar[tuple[Probe, ...]]

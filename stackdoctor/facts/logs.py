@@ -145,6 +145,14 @@ class LogHits:
         """The files that are there and could not be read: what they hold is not known."""
         return tuple(file for file in self.files if file.unread)
 
+    @property
+    def gaps(self) -> tuple[tuple[str, str], ...]:
+        """The files that could not be read, those of one reason together."""
+        by_reason: dict[str, list[str]] = {}
+        for file in self.unread:
+            by_reason.setdefault(file.status, []).append(file.path)
+        return tuple(("log.*", f"{', '.join(paths)}: {reason}") for reason, paths in by_reason.items())
+
     def of(self, signature: str) -> tuple[LogHit, ...]:
         """The hits of one signature, by its id."""
         return tuple(hit for hit in self.hits if hit.signature == signature)

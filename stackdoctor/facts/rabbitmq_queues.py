@@ -147,6 +147,11 @@ class Queues:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def gaps(self) -> tuple[tuple[str, str], ...]:
+        """The virtual hosts whose queues could not be read."""
+        return tuple(("rabbitmq.queue.*", f"virtual host {unread}") for unread in self.unread)
+
     def rpc_topics(self) -> tuple[Queue, ...]:
         """The queues that carry RPC requests to a server: those of a topic and those of one server of it."""
         return tuple(queue for queue in self.rows if queue.kind in ("rpc", "rpc-host"))

@@ -15,6 +15,7 @@ from stackdoctor.collect.agent.reading import content_of, paths_of
 from stackdoctor.collect.agent.secrets import redact, redacted_text
 from stackdoctor.collect.agent.wire import write_frame
 
+NO_DAEMON = ("Cannot connect to", "failed to connect to")  # a client without its daemon: no containers
 UNAVAILABLE = 69  # sysexits.h: what was asked for does not run; another form of the question helps nothing
 
 
@@ -100,11 +101,11 @@ class Asker:
                 if listed.status != "ran" or listed.exit:
                     said = listed.err.decode("utf-8", "replace").strip()[:300] or listed.reason
                     # a client without its daemon: there are no containers here
-                    status = "missing" if "Cannot connect to" in said else "denied"
+                    status = "missing" if any(words in said for words in NO_DAEMON) else "denied"
                     self.refuse(probe, shlex_join(probe["argv"]), status, "%s ps: %s" % (runtime, said))
                     return
                 names = listed.out.decode("utf-8", "replace").split()
-                name = next((n for n in names if re.search(probe["container"], n)), None)
+                name = min((n for n in names if re.search(probe["container"], n)), key=len, default=None)
                 if name is None:
                     why = "%s is neither on this node nor in a container" % program
                     self.refuse(probe, shlex_join(probe["argv"]), "missing", why)

@@ -1,12 +1,13 @@
 """One running command: its pipes, its time-out, its process group."""
 
+import contextlib
 import errno
 import os
 import shlex
 import signal
 import subprocess
 import time
-from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 PIECE = 1 << 16
 GRACE = 0.5  # after a command ended, for what it left holding its pipes
@@ -52,6 +53,7 @@ class Child:
         self.timeout = timeout
         self.terminated = 0.0
         self.killed = 0.0
+        self.family: Dict[int, str] = {}
         self.exited = 0.0
         self.process = subprocess.Popen(
             argv,
@@ -83,6 +85,11 @@ class Child:
             self.signal(signal.SIGTERM)
 
     def signal(self, number: int) -> None:
+        self.family.update(descendants(self.process.pid))
+        for pid, born in self.family.items():
+            if born_at(pid) == born:  # a number that was given to another process since is not ours
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
         try:
             os.killpg(self.process.pid, number)
         except ProcessLookupError:
@@ -143,6 +150,36 @@ class Child:
             time.monotonic() - self.began,
             self.reason,
         )
+
+
+def born_at(pid: int) -> str:
+    """When a process was started, in clock ticks since the boot (proc(5)); empty where there is none."""
+    return stat_of(pid)[1]
+
+
+def stat_of(pid: int) -> Tuple[int, str]:
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            fields = file.read(4096).rpartition(b")")[2].split()
+        return int(fields[1]), fields[19].decode("ascii")
+    except (OSError, IndexError, ValueError):
+        return 0, ""
+
+
+def descendants(root: int) -> Dict[int, str]:
+    """The processes below ``root``, whatever group and session they are in, each with its birth."""
+    known = {int(name): stat_of(int(name)) for name in os.listdir("/proc") if name.isdigit()}
+    children: Dict[int, List[int]] = {}
+    for pid, (parent, _) in known.items():
+        children.setdefault(parent, []).append(pid)
+    found: Dict[int, str] = {}
+    below = list(children.get(root, ()))
+    while below:
+        pid = below.pop()
+        if pid not in found:
+            found[pid] = known[pid][1]
+            below += children.get(pid, ())
+    return found
 
 
 def start(

@@ -24,7 +24,7 @@ from stackdoctor.collect.agent.unpacked import KEPT, Unpacked
 SAMPLE = 1 << 13
 SMALL = 1 << 23
 SEARCHED = 1 << 26  # bytes looked through for a stamp
-ALSO_LIMIT = 1000
+ALSO_LIMIT = 10000
 STAMP = 100  # no stamp is longer
 KEY = 200
 RECENT = 1000

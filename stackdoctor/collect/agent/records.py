@@ -60,17 +60,27 @@ def record_around(stamps: Stamps, file: Any, offset: int) -> Tuple[int, bytes]:
     Lines with one stamp by one process are one record (oslo.log repeats the prefix on each line of a traceback),
     and so are lines without a stamp and the line before them.
     """
-    after = read_at(file, offset, RECORD).split(b"\n")
+    first, text, whole = record_within(stamps, file, offset, RECORD >> 3)
+    return (first, text) if whole else record_within(stamps, file, offset, RECORD)[:2]
+
+
+def record_within(stamps: Stamps, file: Any, offset: int, length: int) -> Tuple[int, bytes, bool]:
+    """The record as far as it is within ``length`` of ``offset``, and whether other records were seen on both sides."""
+    after = read_at(file, offset, length).split(b"\n")
+    if len(after) > 1 and sum(map(len, after)) + len(after) > length:
+        after.pop()  # it may be cut in its stamp
     found = identity(stamps, after[0])
     whose = found and found.head
     first = back = offset
     kept, pending = after[:1], after[:0]
-    for line in lines_before(file, offset, RECORD):
+    begun = ended = False
+    for line in lines_before(file, offset, length):
         back -= len(line) + 1
         found = identity(stamps, line)
         if found and whose is None:
             whose = found.head
         if found and found.head != whose:
+            begun = True
             break
         pending.insert(0, line)
         if found:
@@ -78,6 +88,7 @@ def record_around(stamps: Stamps, file: Any, offset: int) -> Tuple[int, bytes]:
     for line in after[1:]:
         found = identity(stamps, line)
         if found and found.head != whose:
+            ended = True
             break
         kept.append(line)
-    return first, b"\n".join(line[:LINE] for line in kept).rstrip()
+    return first, b"\n".join(line[:LINE] for line in kept).rstrip(), begun and ended

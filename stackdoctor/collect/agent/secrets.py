@@ -9,7 +9,7 @@ from typing import Any
 
 REDACTED = b"<redacted>"
 _NAME = (
-    rb"(?:passw(?:or)?d|passphrase|[a-z]_pass|_pwd|secret|private_key|auth_key|encryption_key|fernet_key|token"
+    rb"(?:passw(?:or)?d|passphrase|[a-z]_pass|admin_?pass|_pwd|secret|private_key|auth_key|encryption_key|fernet_key|token"
     rb"|sst_auth)(?:_?(?:in|id|key|access_key|hash))?\d{0,2}"
 )
 _WORD = rb"[^\s\"',;&)}\]\\]{1,4096}"
@@ -57,11 +57,18 @@ _OTHERS = (
     (b"user", re.compile(rb"((?:incoming|outgoing)user[ \t]{1,20}\S{1,200}[ \t]{1,20})[^\s\"'\\]{1,500}"), b""),
     # keepalived, Redis
     (b"a", re.compile(rb"(\b(?:auth_pass|requirepass|masterauth)[ \t]{1,20})[^\s\"'\\]{1,500}"), b""),
+    # what mysql takes without a space, "CHAP user secret", haproxy, SNMP, swift, cookies of sessions
+    (b"-p", re.compile(rb"(\bmysql\w{0,10}\b[^\n|;]{0,400}?[ \t]-p)(?![ \t])[^\s\"']{1,500}"), b""),
+    (b"CHAP", re.compile(rb"(\bCHAP[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}"), b""),
+    (b"stats auth", re.compile(rb"(\bstats auth[ \t]{1,20}[^\s:]{1,200}:)\S{1,500}"), b""),
+    (b"community", re.compile(rb"(\br[ow]community6?[ \t]{1,20})\S{1,500}"), b""),
+    (b"hash_path_", re.compile(rb"(\bswift_hash_path_(?:suffix|prefix)[ \t]{0,20}=[ \t]{0,20})\S{1,500}"), b""),
+    (b"ookie:", re.compile(rb"((?:Set-)?Cookie:[ \t]{0,5})[^\r\n\"']{1,4096}"), b""),
     (b"gAAAA", re.compile(rb"()gAAAA[\w=-]{20,}"), b""),  # Fernet
     (b"AQ", re.compile(rb"()\bAQ[\w+/]{36,38}=="), b""),  # Ceph
 )
 _PRIVATE_KEY = re.compile(rb"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:[\w+/=\s\\:,.<>]|-(?!----)){1,20000}")
-_SUSPECT = tuple(b"pass secret token _key _pwd auth cookie :// user gaaaa aq".split())
+_SUSPECT = tuple(b"pass secret token _key _pwd auth cookie :// user gaaaa aq chap community hash_path mysql".split())
 
 
 def redact(data: bytes) -> bytes:

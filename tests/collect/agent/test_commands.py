@@ -122,3 +122,10 @@ def test_no_more_run_side_by_side_than_the_plan_says(ask: Ask, tmp_path: Path) -
     talk = ask(Plan(tuple(shell(f"p{n}", script) for n in range(4)), seconds=20.0, parallel=1))
     assert [result.exit for result in talk.results] == [0] * 4
     assert talk.done["commands"] == 4
+
+
+def test_a_time_out_reaches_a_process_in_a_session_of_its_own(ask, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    found = ask(shell("x", f"setsid sh -c 'echo $$ > {pid}; exec sleep 60'; true", timeout=1.0)).one("x")
+    assert found.status is Status.TIMED_OUT
+    assert not still_there(int(pid.read_text()))

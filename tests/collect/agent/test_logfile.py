@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackdoctor.collect.agent.logfile import LogFile, Signature
+from stackdoctor.collect.agent.records import record_around
 
 NOW = 1_800_000_000
 TIMEOUT = {
@@ -165,6 +166,16 @@ def test_a_record_counts_once_and_its_sample_holds_the_traceback(tmp_path: Path,
     assert [sample["text"] for sample in hit["samples"]] == [record(NOW - 40).rstrip(), record(NOW - 20.5).rstrip()]
     assert [sample["line"] for sample in hit["samples"]] == [3, 11]
     assert text[hit["samples"][1]["offset"] :].startswith(record(NOW - 20.5))
+
+
+@pytest.mark.parametrize("lines", range(75, 90))
+def test_a_long_record_is_whole_wherever_its_lines_end(tmp_path: Path, lines: int) -> None:
+    head = f"{stamp(NOW - 40)} 879 ERROR nova"
+    record = "\n".join([f"{head} Timed out waiting for a reply", *(f"{head} {'x' * (50 + n)}" for n in range(lines))])
+    text = f"{stamp(NOW - 41)} 879 INFO nova [-] a\n{record}\n{stamp(NOW - 39)} 879 INFO nova [-] b\n"
+    log = log_of(written(tmp_path / "a.log", text), {})
+    assert log.open(NOW - 100)
+    assert record_around(log.stamps, log.file, text.index(record)) == (text.index(record), record.encode())
 
 
 def test_two_processes_that_write_at_the_same_time_are_two_records(tmp_path: Path) -> None:

@@ -53,6 +53,13 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEhunter2+/=\nhunter2\n-----END RSA PR
         ("wsrep_sst_auth=sst:hunter2", "wsrep_sst_auth=<redacted>"),
         ("of gAAAAABhunter2AAAAAAAAAAAAAAAA-_== was", "of <redacted> was"),
         ("key = AQhunter2AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==", "key = <redacted>"),
+        ("mysqldump -u root -phunter2 nova", "mysqldump -u root -p<redacted> nova"),
+        ("discovery auth CHAP cinder hunter2", "discovery auth CHAP cinder <redacted>"),
+        ("    stats auth admin:hunter2", "    stats auth admin:<redacted>"),
+        ("rocommunity hunter2 192.0.2.0/24", "rocommunity <redacted> 192.0.2.0/24"),
+        ("swift_hash_path_suffix = hunter2", "swift_hash_path_suffix = <redacted>"),
+        ("Set-Cookie: sessionid=hunter2; path=/", "Set-Cookie: <redacted>"),
+        ('{"adminPass": "hunter2"}', '{"adminPass": "<redacted>"}'),
     ],
 )
 def test_a_secret_vanishes_and_what_is_around_it_stays(text: str, left: str) -> None:
