@@ -226,12 +226,21 @@ def _by_reason(nodes: Iterable[NodeLine]) -> Iterable[tuple[str, list[str]]]:
     return names.items()
 
 
+def _clocks(report: Report) -> Iterable[str]:
+    """The nodes whose clocks are off ours; where all are off alike, that it is ours that differs."""
+    known = {n.name: n.clock_offset for n in report.answered if n.clock_offset is not None}
+    if len(known) > 1 and max(known.values()) - min(known.values()) < _CLOCK_OFF:
+        known = {"all nodes": max(known.values())}
+    for name, seconds in known.items():
+        if abs(seconds) > _CLOCK_OFF:
+            yield f"{name} {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}"
+
+
 def _last_lines(page: Page, report: Report) -> None:
     page.blank()
-    off = [(n.name, n.clock_offset) for n in report.answered if n.clock_offset and abs(n.clock_offset) > _CLOCK_OFF]
-    if off:
-        clocks = (f"{name} {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}" for name, seconds in off)
-        page.write(page.text(f"Clocks: {named(clocks)} of ours; times above are each node's own."))
+    clocks = named(_clocks(report))
+    if clocks:
+        page.write(page.text(f"Clocks against ours: {clocks}; times above are each node's own."))
     failed = f" ({len(report.failed)} failed)" if report.failed else ""
     gone = len({(gap.check, gap.node) for gap in report.not_checked})
     counts = [
