@@ -59,7 +59,8 @@ def _finding(place: Disk | InodeUse, message: str, holds: str) -> Finding:
 def _holds(disks: Disks, disk: Disk, processes: Processes | None) -> str:
     """What of the cloud lies on ``disk``; empty where a full one hurts nobody (a CD, a mount of the operator's)."""
     for holding, path, service in HOLDINGS:
-        if disks.of(path) == disk and (processes is None or processes.of(service)):
+        here = disks.of(path) == disk
+        if here and (disk.mount == path or (processes is not None and processes.of(service))):
             return holding
     writes = any(disks.of(path) == disk for path in ("/", "/var", "/var/log", "/var/lib", "/tmp"))
     return "services" if writes else ""

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from stackdoctor.api import Finding, Severity, check
 from stackdoctor.facts.processes import Processes
 from stackdoctor.facts.service_names import is_of_the_cloud
-from stackdoctor.facts.services import Services
+from stackdoctor.facts.services import Service, Services
+
+ONCE = re.compile(
+    r".*[-_](?:bootstrap|db[-_]sync|init(?:[-_].*)?|map[-_]cell0|ensure[-_].*|statedir.*|wait[-_]for[-_].*)"
+)
+"""Containers that Kolla and TripleO run once and leave behind."""
 
 
 @check("service.down", severity=Severity.ERROR)
 def service_down(services: Services, processes: Processes | None) -> Iterator[Finding]:
-    """A service of the cloud is enabled, or ran before, and is not running now.
+    """A service of the cloud is enabled, or ran before, and is not running now, or ends each time it is started.
 
-    A unit whose service runs all the same (by another manager, in a container) is left out.
+    A unit whose service runs all the same (by another manager, in a container) is left out, and a container
+    that did its work once.
     """
     for service in services:
-        if not service.down or not is_of_the_cloud(service.name):
+        if not (service.down or _keeps_ending(service)) or not is_of_the_cloud(service.name) or _was_for_once(service):
             continue
         if any(other.active == "active" for other in services.of(service.name)):
             continue
@@ -34,3 +41,11 @@ def service_down(services: Services, processes: Processes | None) -> Iterator[Fi
             unit=service.unit,
             failed="yes" if service.active == "failed" else "no",
         )
+
+
+def _keeps_ending(service: Service) -> bool:
+    return service.flapping and service.active == "activating" and (service.restarts or 0) >= 3
+
+
+def _was_for_once(service: Service) -> bool:
+    return service.manager != "systemd" and service.exit_status == 0 and bool(ONCE.fullmatch(service.unit[:200]))

@@ -22,6 +22,9 @@ PORTS = {
 }
 """Ports that the services of a cloud need among themselves."""
 
+SILENT = frozenset({"8472", "4789"})
+"""Ports of protocols without connections: no socket shows that their packets are lost."""
+
 DIRECTIONS = {"--dport": "to", "--dports": "to", "--sport": "from", "--sports": "from"}
 
 
@@ -29,7 +32,8 @@ DIRECTIONS = {"--dport": "to", "--dports": "to", "--sport": "from", "--sports": 
 def dropped_port(iptables: Iptables, reach: Reach) -> Iterator[Finding]:
     """A rule of the host's firewall has dropped or rejected packets of a service's port.
 
-    By itself it may be meant so; it is the cause where a service gets no answer over that port.
+    By itself it is a note: a firewall keeps strangers out.  It is the cause where a service gets no answer over
+    that port.  Lost packets of a tunnel show nowhere else, so that those are a warning.
     """
     for chain in iptables.tables["filter"].chains.values() if "filter" in iptables.tables else ():
         if chain.name.startswith("neutron-"):
@@ -49,6 +53,7 @@ def _findings(rule: Rule, node: str) -> Iterator[Finding]:
                         f"{rule.chain} {rule.number}",
                         f"a rule in {rule.chain} has dropped {rule.packets} packets {direction} port {port}"
                         f" ({PORTS[port]})",
+                        severity=None if port in SILENT else Severity.INFO,
                         evidence=Evidence(node, "iptables-save -c", rule.line),
                         count=rule.packets,
                         host=node,

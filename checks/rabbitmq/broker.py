@@ -5,29 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackdoctor.api import Cloud, Finding, Severity, check
+from stackdoctor.facts.processes import Processes
 from stackdoctor.facts.rabbitmq_connections import Connections
 from stackdoctor.facts.rabbitmq_status import Alarm, BrokerStatus
+from stackdoctor.facts.services import Services
 
 
 @check("rabbitmq.broker.down", severity=Severity.CRITICAL)
-def broker_down(status: BrokerStatus) -> Iterator[Finding]:
+def broker_down(status: BrokerStatus, services: Services | None, processes: Processes | None) -> Iterator[Finding]:
     """A broker that has run on this node does not answer rabbitmqctl.
 
-    A node with the client tools only, which never had a database of its own, is left out.
+    A node with the client tools only, which never had a database of its own, is left out, and so is one whose
+    broker was given up: its unit is disabled and did not run since the boot.
     """
-    if status.configured and not status.answering:
+    if status.configured and not status.answering and not _given_up(services, processes):
         yield Finding(status, f"RabbitMQ does not answer: {status.reason}", evidence=status.evidence)
 
 
-def _alarms(cloud: Cloud[BrokerStatus], kind: str) -> Iterator[tuple[str, Alarm, BrokerStatus]]:
-    """Each alarm once, at the node that raised it: all nodes of a cluster tell of it."""
+def _given_up(services: Services | None, processes: Processes | None) -> bool:
+    if services is None or processes is None or processes.of("rabbitmq-server"):
+        return False
+    if any(unit.active == "active" for unit in services.of("pacemaker")):
+        return False  # it runs the broker itself, past systemd
+    units = services.of("rabbitmq-server")
+    return bool(units) and all(u.active == "inactive" and not u.enabled and not u.ran for u in units)
+
+
+def _alarms(cloud: Cloud[BrokerStatus], kind: str) -> Iterator[tuple[str, Alarm, BrokerStatus | None]]:
+    """Each alarm once, at the node that raised it, whether its broker was asked or not: all of a cluster tell of it."""
     seen: set[str] = set()
     for asked, status in cloud:
         for alarm in status.alarms:
-            if alarm.kind == kind and alarm.node not in seen:
-                seen.add(alarm.node)
-                raiser = next((n for n, s in cloud if s.node == alarm.node), asked)
-                yield raiser, alarm, cloud.facts[raiser]
+            raiser = _raiser(alarm, asked, cloud)
+            if alarm.kind == kind and raiser not in seen:
+                seen.add(raiser)
+                yield raiser, alarm, cloud.facts.get(raiser)
+
+
+def _raiser(alarm: Alarm, asked: str, cloud: Cloud[BrokerStatus]) -> str:
+    """The node whose broker is ``alarm.node`` (rabbit@HOST); the one that was asked where the alarm does not say."""
+    host = alarm.node.partition("@")[2]
+    short = host.partition(".")[0]
+    names = [node for node, status in cloud if alarm.node and status.node == alarm.node]
+    names += [n for n in (*cloud.facts, *cloud.absent) if short and n.partition(".")[0].lower() == short.lower()]
+    return names[0] if names else host or asked
 
 
 @check("rabbitmq.alarm.memory", severity=Severity.CRITICAL)
@@ -36,10 +57,15 @@ def memory_alarm(cloud: Cloud[BrokerStatus]) -> Iterator[Finding]:
     for node, alarm, status in _alarms(cloud, "memory"):
         yield Finding(
             alarm,
-            f"memory alarm: {_mib(status.memory_used)} used, {_mib(status.memory_limit)} allowed",
+            "memory alarm"
+            + (
+                f": {_mib(status.memory_used)} used, {_mib(status.memory_limit)} allowed"
+                if status
+                else f" of {alarm.node}"
+            ),
             node=node,
-            used=status.memory_used,
-            limit=status.memory_limit,
+            used=status.memory_used if status else None,
+            limit=status.memory_limit if status else None,
         )
 
 
@@ -49,10 +75,15 @@ def disk_alarm(cloud: Cloud[BrokerStatus]) -> Iterator[Finding]:
     for node, alarm, status in _alarms(cloud, "disk"):
         yield Finding(
             alarm,
-            f"disk alarm: {_mib(status.disk_free)} free, at least {_mib(status.disk_limit)} wanted",
+            "disk alarm"
+            + (
+                f": {_mib(status.disk_free)} free, at least {_mib(status.disk_limit)} wanted"
+                if status
+                else f" of {alarm.node}"
+            ),
             node=node,
-            free=status.disk_free,
-            limit=status.disk_limit,
+            free=status.disk_free if status else None,
+            limit=status.disk_limit if status else None,
         )
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from stackdoctor.checks.rabbitmq.hosts import Hosts
+
 from stackdoctor.api import Cloud, Finding, Severity, check
+from stackdoctor.facts.host import HostsFile
+from stackdoctor.facts.processes import Processes
 from stackdoctor.facts.rabbitmq_connections import Channels, Connections, Consumers, queue_holders
 from stackdoctor.facts.rabbitmq_queues import Queue, Queues
-from stackdoctor.facts.reach import Reach
+from stackdoctor.facts.reach import NodeClock, Reach
 from stackdoctor.facts.services import Services
 from stackdoctor.facts.topics import programs_of
 
@@ -26,38 +30,47 @@ def every_queue(cloud: Cloud[Queues]) -> Iterator[tuple[str, Queue]]:
 
 @check("rabbitmq.queue.no-consumer", severity=Severity.ERROR)
 def queue_without_consumer(
-    cloud: Cloud[Queues], services: Cloud[Services] | None, reach: Cloud[Reach]
+    cloud: Cloud[Queues],
+    services: Cloud[Services] | None,
+    processes: Cloud[Processes] | None,
+    files: Cloud[HostsFile] | None,
+    clocks: Cloud[NodeClock] | None,
+    reach: Cloud[Reach],
 ) -> Iterator[Finding]:
     """A service's RPC queue holds messages and nobody consumes them: the service is down or cut off.
 
     A queue that is empty, a fanout or a reply queue is left out: those of processes that ended stay until
     they expire, and nobody waits for them.  The hosts of a queue that several servers share are read off
-    the servers' own queues (`conductor.HOST`) that lost their consumer with it.  A host that is none of
-    the nodes looked at gives a warning only: it may have left the cloud for good.
+    the servers' own queues (`conductor.HOST`) that lost their consumer with it, and off where the service
+    is down, stopped, or runs all the same.  A host that is none of the nodes looked at gives a warning
+    only: it may have left the cloud for good.  While the service is being started or stopped it is a note.
     """
     queues = list(every_queue(cloud))
     own = {(q.topic, q.server_host): q for _, q in queues if q.kind == "rpc-host"}
+    known = Hosts(reach, files, services, processes, clocks)
     for node, queue in queues:
         if queue.kind not in ("rpc", "rpc-host") or not _unserved(queue):
             continue
         shared = queue.kind == "rpc"
-        hosts = _hosts_of_topic(queue, own.values(), services) if shared else [queue.server_host]
-        for host in hosts:
-            known = shared or _is_known(host, reach)
-            found = _services_on(host, services)
+        for host in _hosts_of_topic(queue, own.values(), known) if shared else _hosts_of_server(queue, known):
+            is_known = shared or known.node(host) is not None
+            found = known.services(host)
             service = _service(queue, found)
+            changing = known.changing(host, service)
             yield Finding(
                 queue,
-                f"queue {queue.name} holds {queue.messages} messages and has no consumer",
+                f"queue {queue.name} holds {queue.messages} messages and has no consumer"
+                + (f" while {service} on {host} is being started or stopped" if changing else ""),
                 node=node,
-                severity=None if known else Severity.WARNING,
+                severity=Severity.INFO if changing else None if is_known else Severity.WARNING,
                 queue=queue.name,
                 vhost=queue.vhost,
                 topic=queue.topic,
                 service=service,
                 host=host,
                 kind="shared" if shared else "own",
-                known="yes" if known else "no",
+                known="yes" if is_known else "no",
+                changing="yes" if changing else "no",
                 unit_down="yes" if found is not None and any(s.down for s in found.of(service)) else "no",
                 messages=queue.messages,
             )
@@ -69,23 +82,17 @@ def _unserved(queue: Queue) -> bool:
     return now and (later is None or (later.messages > 0 and later.consumers == 0))
 
 
-def _hosts_of_topic(queue: Queue, own: Iterable[Queue], services: Cloud[Services] | None) -> list[str]:
-    hosts = [q.server_host for q in own if q.topic == queue.topic and not q.consumers]
-    if not hosts and services is not None:
-        hosts = [node for node, found in services if any(s.down for s in found.of(queue.service))]
-    return hosts or [UNKNOWN]
+def _hosts_of_topic(queue: Queue, own: Iterable[Queue], known: Hosts) -> list[str]:
+    lost = [q.server_host for q in own if q.topic == queue.topic and not q.consumers and q.server_host]
+    here = [host for host in lost if known.node(host) is not None]
+    return here or known.that_should_serve(queue.service) or lost or [UNKNOWN]
 
 
-def _is_known(host: str, reach: Cloud[Reach]) -> bool:
-    """Whether ``host`` is a node that was looked at, under the name that the services use for it."""
-    short = host.split(".", 1)[0].lower()
-    return any(short == node.split(".", 1)[0].lower() for node, _ in reach)
-
-
-def _services_on(host: str, services: Cloud[Services] | None) -> Services | None:
-    """What the manager of ``host`` knows, under the name that the services use for it."""
-    short = host.split(".", 1)[0].lower()
-    return next((found for node, found in services or () if node.split(".", 1)[0].lower() == short), None)
+def _hosts_of_server(queue: Queue, known: Hosts) -> list[str]:
+    """The server's host.  Cinder's may be called otherwise than any node (backend_host): where it does not run."""
+    if queue.purpose.backend and known.node(queue.server_host) is None:
+        return known.that_should_serve(queue.service) or [queue.server_host]
+    return [queue.server_host or UNKNOWN]
 
 
 def _service(queue: Queue, found: Services | None) -> str:
@@ -104,15 +111,16 @@ def queue_that_does_not_drain(
 
     A warning by itself: a busy service may have requests in flight each time one looks.  Services before
     oslo.messaging 9 (Stein) acknowledge a request when they have carried it out, later ones on receipt.
+    Of several consumers those are named whose channels hold messages; where none is seen to, `holds` is
+    "unclear" and each may be the one.
     """
     for node, queue in every_queue(cloud):
         if queue.kind not in ("rpc", "rpc-host") or not queue.consumers or not queue.stuck:
             continue
         if node not in consumers.facts or node not in channels.facts or node not in connections.facts:
             continue
-        holders = queue_holders((queue,), consumers.facts[node], channels.facts[node], connections.facts[node])
-        hosts = {(c.peer_host, c.program) for c in holders.get(queue.name, ())}
-        for peer, program in sorted(hosts) or [(queue.server_host or UNKNOWN, "")]:
+        hosts, certain = _holders(queue, consumers.facts[node], channels.facts[node], connections.facts[node])
+        for peer, program in hosts:
             yield Finding(
                 queue,
                 f"queue {queue.name} has {queue.consumers} consumers, and its {queue.messages} messages"
@@ -126,4 +134,18 @@ def queue_that_does_not_drain(
                 messages=queue.messages,
                 unacked=queue.unacked,
                 growing="yes" if queue.growing else "no",
+                holds="yes" if certain else "unclear",
             )
+
+
+def _holders(
+    queue: Queue, consumers: Consumers, channels: Channels, connections: Connections
+) -> tuple[list[tuple[str, str]], bool]:
+    """Host and program of those who may hold the queue's messages, and whether it is sure that they do."""
+    holding = Channels(tuple(channel for channel in channels if channel.unacked))
+    for among, seen in ((holding, True), (channels, False)):
+        found = queue_holders((queue,), consumers, among, connections).get(queue.name, ())
+        hosts = sorted({(c.peer_host, c.program) for c in found})
+        if hosts:
+            return hosts, seen or len(hosts) == 1
+    return [(queue.server_host or UNKNOWN, "")], True

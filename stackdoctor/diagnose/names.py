@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from stackdoctor.errors import CouldNotCheck, NotApplicable
 from stackdoctor.facts.addresses import Addresses
@@ -40,8 +41,24 @@ class NodeNames:
         return cls({alias: next(iter(owners)) for alias, owners in claims.items() if len(owners) == 1})
 
     def name(self, text: str) -> str:
-        """The node that ``text`` names, or ``text`` itself."""
-        return self.aliases.get(text.lower(), text)
+        """The node that ``text`` names, or ``text`` itself.
+
+        Of a name with ``@`` its host counts, which RabbitMQ has behind it (rabbit@host) and Cinder before it
+        (host@backend).  A name with a domain is the node of its first part unless that is known by another domain.
+        """
+        before, at, after = text.lower().partition("@")
+        known = (self._node(part) for part in ((text.lower(), after, before) if at else (before,)))
+        return next((node for node in known if node), text)
+
+    def _node(self, name: str) -> str:
+        short, dot, _ = name.partition(".")
+        if name in self.aliases or not dot or short.isdigit() or short in self._with_domain:
+            return self.aliases.get(name, "")
+        return self.aliases.get(short, "")
+
+    @cached_property
+    def _with_domain(self) -> frozenset[str]:
+        return frozenset(alias.partition(".")[0] for alias in self.aliases if "." in alias)
 
     def canonical(self, keys: Mapping[str, str]) -> dict[str, str]:
         """``keys`` with the values that name hosts in the report's words."""

@@ -24,6 +24,7 @@ class Reach:
     node: str
     address: str
     failure: str
+    hostname: str = ""
 
     probes: ClassVar[tuple[Probe, ...]] = ()
 
@@ -43,7 +44,9 @@ class Reach:
     @classmethod
     def parse(cls, results: NodeResults) -> Reach:
         """Never raises: a node without any result is what this fact is about."""
-        return cls(results.node.name, results.node.address, "" if results.results else results.failure)
+        return cls(
+            results.node.name, results.node.address, "" if results.results else results.failure, results.hostname
+        )
 
 
 @dataclass(frozen=True)

@@ -56,16 +56,19 @@ class Service:
     since: float | None = None
     ran: bool = False
     on_demand: bool = False
+    disabled: bool = False
 
     def __str__(self) -> str:
         return self.unit
 
     @property
     def down(self) -> bool:
-        """It should run and does not: failed, or enabled (or it ran since the boot) and now inactive."""
+        """It should run and does not: failed, or inactive though enabled or run since the boot, and not disabled."""
         if self.active == "failed":
             return True
-        return self.active == "inactive" and self.sub != "created" and not self.on_demand and (self.enabled or self.ran)
+        if self.active != "inactive" or self.sub == "created" or self.on_demand or self.disabled:
+            return False
+        return self.enabled or self.ran
 
     @property
     def flapping(self) -> bool:
@@ -176,6 +179,7 @@ def _unit(values: Mapping[str, str], evidence: Evidence, clock: Clock | None, ac
         exit_status=integer(values.get("ExecMainStatus", "")) if values.get("ExecMainCode", "0") != "0" else None,
         since=_epoch(values.get("StateChangeTimestamp", ""), clock),
         ran=bool(values.get("InactiveEnterTimestamp")),
+        disabled=values.get("UnitFileState") in ("disabled", "masked"),
         on_demand=values.get("Type") == "oneshot"
         or not active.isdisjoint(values.get("TriggeredBy", "").split())
         or (values.get("ConditionResult") == "no" and bool(values.get("ConditionTimestamp"))),

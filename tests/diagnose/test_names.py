@@ -51,3 +51,18 @@ def test_a_node_that_does_not_answer_is_called_as_the_others_call_it() -> None:
 def test_a_given_name_is_kept() -> None:
     given = NodeResults(Node("mine", "192.0.2.21"), failure="no answer")
     assert name_the_silent([answered("ctl", "192.0.2.10"), given])[1].node.name == "mine"
+
+
+def test_the_host_in_a_brokers_or_a_back_ends_name_is_the_node() -> None:
+    names = NodeNames.of([answered("controller", "192.0.2.10")])
+    assert names.name("rabbit@controller") == "controller"
+    assert names.name("controller@lvm") == "controller"
+    assert names.name("rabbit@elsewhere") == "rabbit@elsewhere"
+
+
+def test_a_name_with_a_domain_is_the_node_of_its_first_part_unless_that_has_another_domain() -> None:
+    plain = NodeNames.of([NodeResults(Node("compute1", "192.0.2.21"))])
+    assert plain.name("compute1.example.com") == "compute1"
+    with_domain = NodeNames.of([NodeResults(Node("compute1.example.com", "192.0.2.21"))])
+    assert with_domain.name("compute1.example.net") == "compute1.example.net"
+    assert plain.name("192.0.2.99") == "192.0.2.99"

@@ -10,7 +10,7 @@ import pytest
 
 # The lab's modules import each other as ``lab.cloud``; they are no tests, and the services need not even be importable.
 sys.path.insert(0, str(Path(__file__).parent.parent))
-collect_ignore = ["services", "bring_up.py", "broker.py", "cloud.py", "hosts.py", "nova.py"]
+collect_ignore = ["services", "bring_up.py", "broker.py", "cloud.py", "hosts.py", "nova.py", "tenant_network.py"]
 
 from lab import hosts  # noqa: E402
 from lab.bring_up import cloud_up  # noqa: E402
