@@ -14,6 +14,9 @@ __all__ = ["log_checks"]
 PRESENT = 180.0
 """Seconds after which a line that did not come again is history: thrice the default rpc_response_timeout."""
 
+MOST = Severity.WARNING
+"""A log line alone is a symptom: what it tells of may be over, and only a state can prove that it is not."""
+
 RHYTHM = 2.5
 """What came every so many seconds and is missing for longer than this many times that has ended."""
 
@@ -27,7 +30,7 @@ def log_checks(signatures: Sequence[Signature]) -> Iterator[Check]:
         if signature.finding:
             yield Check(
                 id=signature.finding_id,
-                severity=signature.severity,
+                severity=min(signature.severity, MOST),
                 doc=f"{signature.explain.strip()}\n\nMatches: {signature.regex}",
                 needs=(Need("hits", LogHits, cloud=False, optional=False),),
                 run=_run(signature),
@@ -43,7 +46,7 @@ def _run(signature: Signature) -> Callable[[LogHits], Iterator[Finding]]:
             yield Finding(
                 found.subject,
                 found.message,
-                severity=Severity.INFO if over or hit.harmless(signature) else found.severity,
+                severity=Severity.INFO if over or hit.harmless(signature) else min(found.severity, MOST),
                 evidence=found.evidence,
                 first=found.first,
                 last=found.last,
