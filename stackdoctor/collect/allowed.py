@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from stackdoctor.errors import UsageError
 from stackdoctor.model import Probe
 
-__all__ = ["ALLOWED", "is_allowed", "refuse_unlisted"]
+__all__ = ["ALLOWED", "ALLOWED_BY_ITSELF", "is_allowed", "refuse_unlisted"]
 
 SHOWS = "shows kernel or program state; without a verb that changes it"
 
@@ -87,6 +87,19 @@ ALLOWED: tuple[tuple[str, str], ...] = (
     ("virsh -r -c qemu:///system list ...", "a read-only connection to libvirt"),
     ("virsh -r -c qemu:///system dumpxml {each}", "a read-only connection to libvirt"),
 )
+
+ALLOWED_BY_ITSELF: tuple[tuple[str, str], ...] = (
+    ("env NAME=VALUE ...", "sets the variables of ALLOWED_ENV for a listed command"),
+    ("sudo -n true", "asks whether sudo wants a password"),
+    ("sudo -n -- ...", "a listed command that needs root"),
+    ("sudo -n -- cat FILE", "a file that a probe asks for"),
+    ("sudo -n -- python3 -c ...", "this agent again, for the logs that the login may not read"),
+    ("sudo -n kill -SIGNAL -- -GROUP", "ends a command of its own that has run out of time"),
+    ("docker exec NAME ...", "a listed command, in the container where its program is"),
+    ("podman exec NAME ...", "a listed command, in the container where its program is"),
+    ("grep -E -a -b -f /dev/fd/N", "the log scan; it reads standard input"),
+)
+"""What the node agent runs besides, or puts in front of a listed command."""
 
 ALLOWED_ENV = frozenset(("ERL_CRASH_DUMP_SECONDS", "ERL_FLAGS"))
 """The variables that a probe may set for its command: they keep rabbitmqctl from leaving anything behind."""

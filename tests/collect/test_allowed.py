@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 import stackdoctor.facts
-from stackdoctor.collect.allowed import ALLOWED, commands_of, is_allowed, refuse_unlisted
+from stackdoctor.collect.agent import source
+from stackdoctor.collect.allowed import ALLOWED, ALLOWED_BY_ITSELF, commands_of, is_allowed, refuse_unlisted
 from stackdoctor.errors import UsageError
 from stackdoctor.model import Each, Probe
 
@@ -24,6 +26,14 @@ def every_probe() -> Iterator[Probe]:
 def test_every_command_of_every_fact_is_in_the_list() -> None:
     unlisted = {argv for probe in every_probe() for argv in commands_of(probe) if not is_allowed(argv)}
     assert unlisted == set()
+
+
+def test_the_agent_runs_no_program_of_its_own_choice_that_is_not_listed() -> None:
+    """Every list in its source that begins with a word and is an argv begins with one of the listed programs."""
+    lists = [node for node in ast.walk(ast.parse(source())) if isinstance(node, ast.List) and node.elts]
+    first = {node.elts[0].value for node in lists if isinstance(node.elts[0], ast.Constant)}
+    listed = {form.split()[0] for form, _ in (*ALLOWED, *ALLOWED_BY_ITSELF)}
+    assert {word for word in first if isinstance(word, str)} <= listed | {"cat"}
 
 
 def test_every_line_of_the_list_says_why_it_changes_nothing() -> None:
