@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: diagnose test lint format packages clean
+.PHONY: diagnose test lint format packages bench bench-full clean
 
 diagnose: $(VENV)/installed
 	@$(BIN)/stackdoctor diagnose $(or $(ARGS),--demo)
@@ -21,8 +21,9 @@ $(VENV)/installed-test: $(VENV)/installed
 packages:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then sh tests/install-packages bindep.txt; fi
 
+# Three at once, and the tests of a file together: many share the daemons that they start, and wait for them.
 test: packages $(VENV)/installed-test
-	$(BIN)/python -m pytest -ra $(ARGS)
+	$(BIN)/python -m pytest -ra -n 3 --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check
@@ -30,9 +31,59 @@ lint: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Measured is what users install: a wheel with its bytecode, in a virtual environment of its own, and ansible as a peer.
+BENCH := .venv-bench
+MEASURE := $(BENCH)/bin/python bench
+
+$(BENCH)/installed: FORCE
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	rm -rf build
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check . ansible-core
+
+bench: packages $(BENCH)/installed
+	$(MEASURE)/startup.py
+	$(MEASURE)/node.py
+	$(MEASURE)/round_trips.py
+	$(MEASURE)/cloud.py 50
+	$(MEASURE)/by_ansible.py 50
+	$(MEASURE)/slow_node.py 50 30
+	$(MEASURE)/logs.py 256
+	$(MEASURE)/offline.py 30 300
+	$(MEASURE)/firewall.py
+	$(MEASURE)/correlate.py 6000
+	$(MEASURE)/table.py
+
+bench-full: packages $(BENCH)/installed
+	$(MEASURE)/startup.py
+	$(MEASURE)/node.py
+	$(MEASURE)/round_trips.py
+	$(MEASURE)/cloud.py 50 200 1000
+	$(MEASURE)/by_ansible.py 50 tasks
+	$(MEASURE)/slow_node.py 50 30
+	$(MEASURE)/logs.py 1024
+	$(MEASURE)/offline.py 100 1000
+	$(MEASURE)/firewall.py
+	$(MEASURE)/correlate.py
+	$(MEASURE)/table.py
+
+# Whether requirements/constraints.txt has all that is needed, each with its hash (SECURITY.md); nothing is installed.
+audit:
+	$(PYTHON) -m pip install --dry-run --quiet --ignore-installed --require-hashes -r requirements/constraints.txt
+
+requirements/constraints.txt: $(VENV)/installed FORCE
+	rm -rf build/wheels && $(BIN)/pip download --quiet --dest build/wheels . && rm -f build/wheels/stackdoctor-*
+	{ sed -n 's/^#/#/p' $@; for wheel in build/wheels/*; do name=$${wheel##*/}; version=$${name#*-}; \
+	  echo "$${name%%-*}==$${version%%-*} --hash=sha256:$$(sha256sum "$$wheel" | cut -d' ' -f1)"; done; } > $@.new && mv $@.new $@
+
+docs/checks.md: $(VENV)/installed FORCE
+	$(BIN)/stackdoctor checks --markdown > $@.new && mv $@.new $@
+
+FORCE:
+
 format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -16,9 +16,11 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 from stackdoctor.errors import CouldNotCheck, NotApplicable
 
 __all__ = [
+    "API_ROLE",
     "Absence",
     "Clock",
     "Cloud",
+    "Cost",
     "Diagnosis",
     "Each",
     "Evidence",
@@ -58,6 +60,10 @@ class Status(str, enum.Enum):
     NOT_RUN = "not-run"  # the node was lost or the budget was used up before
 
 
+API_ROLE = "api"
+"""The role of what stands for a cloud's APIs among the nodes: it is asked over HTTP from this machine, and no host."""
+
+
 @dataclass(frozen=True)
 class Node:
     """One host that we reach.  ``name`` is what the report calls it; an empty ``address`` means local."""
@@ -90,7 +96,9 @@ class Probe:
     globs.  ``container`` is a regular expression on the names of the containers where the program may
     live when it is not on the host.  ``again_after`` asks a second time so many seconds later; that
     result's subject ends in ``#2``.  ``env`` are variables that the command needs.  ``after`` is the id of
-    a probe that must have succeeded first: where it did not, this one is not run.
+    a probe that must have succeeded first: where it did not, this one is not run.  ``costly`` is what a node in
+    trouble is spared.  ``settings`` says that the files are of settings: lines that begin with ``#`` or ``;`` come
+    empty.
     """
 
     id: str
@@ -105,6 +113,8 @@ class Probe:
     again_after: float = 0.0
     env: tuple[tuple[str, str], ...] = ()
     after: str = ""
+    costly: bool = False
+    settings: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,14 +154,36 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a look cost its node, by the node's own accounting: seconds of wall time and of processor, bytes, commands.
+
+    ``used_up`` says which part of the budget ended it, ``sparing`` why the node was asked for less; both are empty
+    where all was asked.  ``left_out`` are the probes that were not asked for either reason.  What a command has done
+    inside a container or another daemon is that one's time, and not counted.
+    """
+
+    seconds: float
+    cpu: float
+    bytes: int
+    commands: int
+    used_up: str = ""
+    sparing: str = ""
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class NodeResults:
-    """What one node answered, by probe and subject; ``failure`` says why there is nothing at all."""
+    """What one node answered, by probe and subject; ``failure`` says why there is nothing at all.
+
+    ``cost`` is None where the node did not say: it was lost, or has no agent.
+    """
 
     node: Node
     results: Mapping[tuple[str, str], Result] = field(default_factory=dict)
     clock: Clock | None = None
     hostname: str = ""
     failure: str = ""
+    cost: Cost | None = None
 
     def every(self, probe: Probe) -> tuple[Result, ...]:
         """All answers to ``probe`` (any subject), usable ones or not.  Raises CouldNotCheck if never asked."""
@@ -206,7 +238,9 @@ class Finding:
 
     Checks make it as ``Finding(subject, message, **keys)``; the runner adds id, severity and node.
     ``keys`` are what playbooks join on, in the field's words (topic, host, service, port, network, mac,
-    volume ...), always text.  ``first`` and ``last`` are seconds since the epoch on the node's clock.
+    volume ...), always text.  ``first`` and ``last`` are seconds since the epoch: on the node's clock as a check
+    gives them, on ours as the runner hands them on.  ``episodes`` are the times at which it held, when it came
+    and went: pairs of begin and end, in order.
     """
 
     subject: str
@@ -219,6 +253,7 @@ class Finding:
     first: float | None
     last: float | None
     count: int
+    episodes: tuple[tuple[float, float], ...]
 
     def __init__(
         self,
@@ -232,6 +267,7 @@ class Finding:
         first: float | None = None,
         last: float | None = None,
         count: int = 1,
+        episodes: tuple[tuple[float, float], ...] = (),
         **keys: object,
     ) -> None:
         if evidence is None:
@@ -247,6 +283,7 @@ class Finding:
             "first": first,
             "last": last,
             "count": count,
+            "episodes": episodes,
             "_own_severity": severity,
         }
         for name, value in values.items():
@@ -257,8 +294,13 @@ class Finding:
         """Whether it has ended: history, which explains nothing of the present."""
         return self.keys.get("state") == "past"
 
-    def stamped(self, id: str, severity: Severity, node: str, keys: Mapping[str, str] | None = None) -> Finding:
-        """The same finding as the runner hands it on: with the check's id, severity and node where it has none."""
+    def stamped(
+        self, id: str, severity: Severity, node: str, keys: Mapping[str, str] | None = None, ahead: float = 0.0
+    ) -> Finding:
+        """The same finding as the runner hands it on: with the check's id, severity and node where it has none.
+
+        Its times are moved from a clock that is ``ahead`` seconds of ours to ours.
+        """
         own: Severity | None = self.__dict__["_own_severity"]
         return Finding(
             self.subject,
@@ -267,9 +309,10 @@ class Finding:
             id=self.id or id,
             severity=severity if own is None else own,
             evidence=self.evidence,
-            first=self.first,
-            last=self.last,
+            first=None if self.first is None else self.first - ahead,
+            last=None if self.last is None else self.last - ahead,
             count=self.count,
+            episodes=tuple((begin - ahead, end - ahead) for begin, end in self.episodes),
             **(self.keys if keys is None else keys),
         )
 
@@ -311,7 +354,9 @@ class Diagnosis:
 
     ``confidence`` is between 0 and 1; ``chain`` leads from the cause to the symptoms, one sentence a link;
     ``explains`` are all findings that it accounts for, those that it rests on first;
-    ``unchecked`` names the excluding evidence that could not be looked at.
+    ``unchecked`` names the excluding evidence that could not be looked at.  ``state`` is now, recovered (it
+    has ended) or flapping (it came and went, and may come again); ``episodes`` are the times at which it is
+    known to have held, pairs of begin and end on our clock.
     """
 
     cause: str
@@ -327,3 +372,5 @@ class Diagnosis:
     fix: tuple[Fix, ...]
     unchecked: tuple[str, ...] = ()
     refs: tuple[str, ...] = ()
+    state: str = "now"
+    episodes: tuple[tuple[float, float], ...] = ()

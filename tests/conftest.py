@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 from hypothesis import settings
@@ -12,3 +13,6 @@ settings.load_profile("untimed")
 
 # a shell that runs the tests in the background has them ignore Ctrl-C, and so would what they start
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# tests of verdicts ask for everything, however busy the machine is with other tests
+os.environ["STACKDOCTOR_FULL"] = "1"

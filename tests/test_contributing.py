@@ -37,7 +37,7 @@ def test_the_check_of_the_guide_is_listed_explained_and_run(workplace: Path) -> 
     listed, explained, diagnosed = (sh(command, workplace) for command in blocks("sh")[0].strip().splitlines())
     for done in (listed, explained, diagnosed):
         assert done.returncode == 0, done.stderr
-    assert listed.stdout.startswith("host.memory.low  warning   Less than 2 %")
+    assert "host.memory.tight  warning   Less than 2 %" in listed.stdout
     assert "Looks at: Memory" in explained.stdout
     assert "No fault found" in diagnosed.stdout
 

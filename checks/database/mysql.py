@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
+from stackdoctor.facts.logs import LogHits
 from stackdoctor.facts.mysql import Mysql
 from stackdoctor.facts.processes import Process, Processes
 from stackdoctor.facts.services import Services
@@ -14,6 +15,11 @@ PORT = 3306
 NEARLY = 0.9
 SILENT = "ERROR 2013"  # connected, and the server never greeted
 DAEMONS = ("mysqld", "mariadbd", "mysqld_safe", "mariadbd-safe")
+RECYCLE = 3600
+OFTEN = 4
+SPREAD = 60.0
+"""Seconds: connections that are lost at one instant were lost by a restart or a failover."""
+OWN = ("mysqld", "mariadbd")
 SERVERS = ("mysqld", "mariadbd", "docker-proxy", "conmon", "rootlessport", "")
 
 
@@ -63,7 +69,10 @@ def _is_server(process: Process) -> bool:
 def _serves_nobody(database: Mysql, sockets: Sockets | None) -> bool:
     if SILENT in database.evidence.line:
         return True
-    return sockets is not None and not any(s.program in SERVERS for s in sockets.listening(PORT))
+    if sockets is None or any(s.program in SERVERS for s in sockets.listening(PORT)):
+        return False
+    # behind a balancer on the same node it has another port
+    return not any(s.program in OWN and s.protocol == "tcp" for s in sockets.listeners)
 
 
 def _servers(cloud: Cloud[Mysql]) -> Iterator[tuple[str, Mysql]]:
@@ -125,3 +134,30 @@ def unanswered_connection(sockets: Sockets) -> Iterator[Finding]:
             target_host=server,
             port=PORT,
         )
+
+
+@check("mysql.idle-cut", severity=Severity.WARNING)
+def idle_connections_are_cut(cloud: Cloud[Mysql], hits: Cloud[LogHits]) -> Iterator[Finding]:
+    """Services find their connections cut (2006, 2013), and the server's wait_timeout is shorter than they keep them.
+
+    oslo.db renews a connection after an hour (connection_recycle_time 3600) unless it is told otherwise.
+    """
+    lost = [
+        hit
+        for _, found in hits
+        for hit in found.of("db-lost")
+        if hit.keys.get("code") in ("2006", "2013") and hit.last - hit.first > SPREAD and hit.count >= OFTEN
+    ]
+    if not lost:
+        return
+    for host, database in _servers(cloud):
+        if database.wait_timeout is not None and database.wait_timeout < RECYCLE:
+            yield Finding(
+                database,
+                f"idle clients of the database are cut after {database.wait_timeout} s (wait_timeout), and"
+                f" {lost[0].service} on {lost[0].node} found {lost[0].count} of its connections cut",
+                node=host,
+                evidence=(database.evidence, lost[0].evidence),
+                host=host,
+                wait_timeout=database.wait_timeout,
+            )

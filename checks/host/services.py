@@ -11,9 +11,14 @@ from stackdoctor.facts.service_names import is_of_the_cloud
 from stackdoctor.facts.services import Service, Services
 
 ONCE = re.compile(
-    r".*[-_](?:bootstrap|db[-_]sync|init(?:[-_].*)?|map[-_]cell0|ensure[-_].*|statedir.*|wait[-_]for[-_].*)"
+    r".*[-_](?:bootstrap|db[-_]sync|init(?:[-_].*)?|map[-_]cell0|ensure[-_].*|statedir.*|wait[-_]for[-_].*"
+    r"|discover[-_]hosts|fix[-_]perms|ownership|upgrade|online[-_]migrations?|ovs[-_]bridge|copy[-_]rings|setup[-_]srv"
+    r"|rsync[-_]fix|run[-_]once|(?:chown|permissions|prepare|migrate|config|setup|check|test)(?:[-_].*)?)"
 )
 """Containers that Kolla and TripleO run once and leave behind."""
+
+PUT_ASIDE = re.compile(r".*[-_](?:old|bak|orig)")
+"""Containers that an operator renamed and keeps for the way back."""
 
 
 @check("service.down", severity=Severity.ERROR)
@@ -48,4 +53,7 @@ def _keeps_ending(service: Service) -> bool:
 
 
 def _was_for_once(service: Service) -> bool:
-    return service.manager != "systemd" and service.exit_status == 0 and bool(ONCE.fullmatch(service.unit[:200]))
+    if service.manager == "systemd":
+        return False
+    name = service.unit[:200]
+    return bool(PUT_ASIDE.fullmatch(name)) or (service.exit_status == 0 and bool(ONCE.fullmatch(name)))

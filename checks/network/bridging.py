@@ -14,15 +14,12 @@ from stackdoctor.checks.network.segments import (
 )
 
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
-from stackdoctor.facts.bridges import BridgeNetfilter, Fdb
+from stackdoctor.facts.bridges import Fdb
 from stackdoctor.facts.dnsmasq import Dnsmasq
 from stackdoctor.facts.domain_xml import DomainInterface
-from stackdoctor.facts.iptables import Iptables
 from stackdoctor.facts.libvirt import Domain, Domains
 from stackdoctor.facts.links import Link, Links
 from stackdoctor.facts.neutron_names import (
-    LINUXBRIDGE_CHAINS,
-    OPENVSWITCH_CHAINS,
     bridge,
     namespace_kind,
     network_prefix_of,
@@ -45,16 +42,25 @@ def unbridged_tap(links: Links, domains: Domains | None, dnsmasq: Cloud[Dnsmasq]
     put back a tap that was taken off.  Taps of Open vSwitch are left out: the kernel shows no master for them all.
     """
     interfaces = Interfaces(links)
+    others = _others(interfaces)
     for domain, interface in _bridged_guests(domains):
         tap = interfaces.named(interface.device)
         expected = interfaces.named(interface.source)
         foreign = expected is not None and expected.kind != "bridge"  # Open vSwitch without its own port type
         if tap is None or foreign or tap.master == interface.source or (expected is None and not tap.master):
             continue
-        yield _unbridged(tap, interface.source, "instance", interface.evidence, **_guest_keys(domain, interface))
+        yield _unbridged(
+            tap, interface.source, "instance", interface.evidence, others, **_guest_keys(domain, interface)
+        )
     if uses_open_vswitch(interfaces):
         return
     networks = networks_of_macs(dnsmasq)
+    for domain, interface in _unplugged_guests(domains):
+        tap = interfaces.named(interface.device)
+        network = networks.get(interface.mac, "")
+        if tap is not None and not tap.master and (network or _has_bridges(interfaces)):
+            keys = {**_guest_keys(domain, interface), "network": network or None}
+            yield _unbridged(tap, bridge(network) if network else "", "instance", interface.evidence, others, **keys)
     for found in namespace_taps(interfaces):
         expected_name = _bridge_of(found, networks)
         elsewhere = bool(expected_name and network_prefix_of(found.tap.master)) and found.tap.master != expected_name
@@ -65,6 +71,7 @@ def unbridged_tap(links: Links, domains: Domains | None, dnsmasq: Cloud[Dnsmasq]
                 expected_name,
                 found.owner,
                 found.inner.evidence,
+                others,
                 port=found.port,
                 mac=found.inner.mac,
                 network=_network_id(found, networks) or None,
@@ -73,7 +80,32 @@ def unbridged_tap(links: Links, domains: Domains | None, dnsmasq: Cloud[Dnsmasq]
             )
 
 
-def _unbridged(tap: Link, expected: str, owner: str, shown: Evidence, **keys: Any) -> Finding:
+EVERY = "every tap"
+"""What stands in the place of a tap where not one of a node's is on a bridge."""
+
+
+def _others(interfaces: Interfaces) -> str:
+    taps = (link for link in interfaces.within("") if link.name.startswith("tap") and port_prefix_of(link.name))
+    return "some" if any(tap.master for tap in taps) else EVERY
+
+
+@check("bridge.node.unplugged", severity=Severity.ERROR)
+def unplugged_node(links: Links, domains: Domains | None, dnsmasq: Cloud[Dnsmasq] | None) -> Iterator[Finding]:
+    """Not one of a node's taps is on a bridge, of several that belong on one: its agent does not join them."""
+    found = [f for f in unbridged_tap(links, domains, dnsmasq) if f.keys["others"] == EVERY]
+    if len(found) > 1:
+        yield Finding(
+            "taps",
+            f"none of {len(found)} taps is on its bridge: " + ", ".join(f.keys["device"] for f in found[:4]),
+            evidence=tuple(e for f in found[:3] for e in f.evidence[:1]),
+            count=len(found),
+            host=found[0].keys["host"],
+            device=EVERY,
+            agent=AGENT,
+        )
+
+
+def _unbridged(tap: Link, expected: str, owner: str, shown: Evidence, others: str, **keys: Any) -> Finding:
     whose = {"instance": "a guest", "dhcp": "the DHCP server", "router": "a router"}[owner]
     belongs = f" (it belongs on {expected})" if expected else ""
     return Finding(
@@ -85,6 +117,7 @@ def _unbridged(tap: Link, expected: str, owner: str, shown: Evidence, **keys: An
         bridge=expected or None,
         owner=owner,
         how="other-bridge" if tap.master else "no-bridge",
+        others=others,
         worked="yes" if tap.tx is not None and tap.tx.packets > OWN_PACKETS else "no",
         **keys,
     )
@@ -96,6 +129,18 @@ def _bridged_guests(domains: Domains | None) -> Iterator[tuple[Domain, DomainInt
         for interface in domain.interfaces if domain.state in ("running", "paused") else ():
             if interface.kind == "bridge" and interface.source and interface.device and not interface.port_id:
                 yield domain, interface
+
+
+def _unplugged_guests(domains: Domains | None) -> Iterator[tuple[Domain, DomainInterface]]:
+    """Running guests' taps that are on no bridge, where only QEMU's command line tells of the guest."""
+    for domain in domains.domains if domains is not None else ():
+        for interface in domain.interfaces if domain.running else ():
+            if interface.kind == "tap" and not interface.source and port_prefix_of(interface.device):
+                yield domain, interface
+
+
+def _has_bridges(interfaces: Interfaces) -> bool:
+    return any(link.kind == "bridge" and link.name.startswith("brq") for link in interfaces.within(""))
 
 
 def _guest_keys(domain: Domain, interface: DomainInterface) -> dict[str, Any]:
@@ -165,6 +210,7 @@ def missing_tap(links: Links, domains: Domains) -> Iterator[Finding]:
                 bridge=interface.source,
                 owner="instance",
                 how="missing",
+                others="some",
                 **_guest_keys(domain, interface),
             )
 
@@ -216,6 +262,7 @@ def _down(tap: Link, owner: str, severity: Severity | None, **keys: Any) -> Find
         device=tap.name,
         owner=owner,
         how="down",
+        others="some",
         **keys,
     )
 
@@ -239,21 +286,3 @@ def down_bridge(links: Links) -> Iterator[Finding]:
                 device=segment.bridge.name,
                 network=segment.network,
             )
-
-
-@check("bridge.nf-call.off", severity=Severity.ERROR)
-def bridged_frames_pass_by(netfilter: BridgeNetfilter, iptables: Iptables, links: Links) -> Iterator[Finding]:
-    """Security groups are in iptables, and what bridges forward does not go through iptables: they have no effect."""
-    table = iptables.tables.get("filter")
-    chains = table.chains if table is not None else {}
-    guarded = [c for p in (LINUXBRIDGE_CHAINS, OPENVSWITCH_CHAINS) if (c := chains.get(f"{p}-sg-chain")) is not None]
-    jumps = [rule for found in guarded for rule in found.rules if rule.target not in ("ACCEPT", "RETURN", "DROP", "")]
-    own = [link for link in links.within("") if link.kind == "bridge" and link.name.startswith(BRIDGES)]
-    if netfilter.iptables is not False or not jumps or any(link.nf_call_iptables for link in own):
-        return
-    yield Finding(
-        netfilter,
-        "bridged frames do not pass iptables (bridge-nf-call-iptables is 0): security groups have no effect",
-        evidence=(netfilter.evidence, Evidence(netfilter.evidence.node, "iptables-save -c", jumps[0].line)),
-        host=netfilter.evidence.node,
-    )

@@ -50,7 +50,8 @@ def tunnels_of(node: str, interfaces: Interfaces, guests: frozenset[str] | None)
                 yield Tunnel(node, segment, link, link.vxlan, used)
 
 
-def _every_tunnel(cloud: Cloud[Links], domains: Cloud[Domains] | None) -> list[Tunnel]:
+def tunnels_in(cloud: Cloud[Links], domains: Cloud[Domains] | None) -> list[Tunnel]:
+    """The tunnel devices of all nodes."""
     guests: dict[str, set[str]] = {}
     for guest in running_guests(domains):
         guests.setdefault(guest.node, set()).add(guest.interface.device)
@@ -78,7 +79,49 @@ def down_tunnel(links: Links) -> Iterator[Finding]:
                     device=uplink.name,
                     vni=uplink.vxlan.vni if uplink.vxlan is not None else None,
                     vlan=uplink.vlan,
+                    underlay=lower_of(uplink),
                     how="down",
+                )
+
+
+def lower_of(uplink: Link) -> str:
+    """The interface that a tunnel or VLAN device runs over; empty where it names none."""
+    return uplink.vxlan.device if uplink.vxlan is not None else uplink.parent if uplink.kind == "vlan" else ""
+
+
+@check("overlay.node.cut", severity=Severity.ERROR)
+def cut_off_node(cloud: Cloud[Links]) -> Iterator[Finding]:
+    """Several networks have ports on a node, and not one of their ways out of it works: it is the node, or its agent.
+
+    Their tunnel or VLAN devices over one interface are all set down, or all gone while the other nodes have them.
+    """
+    segments = {node: list(Interfaces(links).segments()) for node, links in cloud}
+    known: dict[str, str] = {}
+    for found in segments.values():
+        for segment in found:
+            for uplink in segment.uplinks:
+                if lower_of(uplink):
+                    known.setdefault(segment.network, lower_of(uplink))
+    for node, found in segments.items():
+        over: dict[str, list[Segment]] = {}
+        for segment in found:
+            lower = next((lower_of(u) for u in segment.uplinks), known.get(segment.network, ""))
+            if segment.taps and lower:
+                over.setdefault(lower, []).append(segment)
+        for lower, carried in over.items():
+            if len(carried) > 1 and not any(uplink.up for segment in carried for uplink in segment.uplinks):
+                gone = [s for s in carried if not s.uplinks]
+                yield Finding(
+                    node,
+                    f"none of {len(carried)} networks leaves {node} over {lower}: "
+                    + ", ".join(s.bridge.name for s in carried[:4]),
+                    node=node,
+                    evidence=tuple(s.bridge.evidence for s in carried[:4]),
+                    count=len(carried),
+                    host=node,
+                    device=lower,
+                    how="absent" if len(gone) == len(carried) else "down" if not gone else "both",
+                    agent=AGENT,
                 )
 
 
@@ -89,7 +132,7 @@ def down_underlay(links: Links) -> Iterator[Finding]:
     over: dict[str, list[Link]] = {}
     for segment in interfaces.segments():
         for uplink in segment.uplinks if segment.taps else ():
-            lower = uplink.vxlan.device if uplink.vxlan is not None else uplink.parent if uplink.kind == "vlan" else ""
+            lower = lower_of(uplink)
             if uplink.kind not in ("vxlan", "vlan"):
                 lower = "" if not uplink.up else uplink.name
             if lower:
@@ -140,7 +183,7 @@ def missing_peer(cloud: Cloud[Links], tables: Cloud[Fdb], domains: Cloud[Domains
     several nodes lack one peer and none has it, that peer was never announced, and is where to look.
     """
     by_vni: dict[int, list[Tunnel]] = {}
-    for tunnel in _every_tunnel(cloud, domains):
+    for tunnel in tunnels_in(cloud, domains):
         kept = tunnel.vxlan.local and not (tunnel.vxlan.group or tunnel.vxlan.remote)
         if tunnel.used and tunnel.link.up and kept:
             by_vni.setdefault(tunnel.vxlan.vni, []).append(tunnel)
@@ -181,6 +224,7 @@ def _missing_peers(tunnel: Tunnel, peers: list[Tunnel]) -> Finding:
         vni=tunnel.vxlan.vni,
         network=tunnel.segment.network,
         device=tunnel.link.name,
+        underlay=tunnel.vxlan.device,
         kind="peer",
         agent=AGENT,
     )
@@ -198,6 +242,7 @@ def _unannounced(peer: Tunnel, lacking: list[Tunnel]) -> Finding:
         vni=peer.vxlan.vni,
         network=peer.segment.network,
         device=peer.link.name,
+        underlay=peer.vxlan.device,
         kind="unannounced",
         agent=AGENT,
     )
@@ -209,7 +254,7 @@ def wrong_peer(cloud: Cloud[Links], tables: Cloud[Fdb], domains: Cloud[Domains])
 
     A guest that runs on two nodes is being moved and left out.
     """
-    tunnels = _every_tunnel(cloud, domains)
+    tunnels = tunnels_in(cloud, domains)
     addresses = {(t.node, t.vxlan.vni): t.vxlan.local for t in tunnels}
     vni_of_network = {(t.node, t.segment.network): t.vxlan.vni for t in tunnels}
     homes: dict[str, set[tuple[str, int]]] = {}
@@ -239,6 +284,7 @@ def wrong_peer(cloud: Cloud[Links], tables: Cloud[Fdb], domains: Cloud[Domains])
                 vni=vni,
                 network=tunnel.segment.network,
                 device=tunnel.link.name,
+                underlay=tunnel.vxlan.device,
                 kind="station",
                 agent=AGENT,
             )

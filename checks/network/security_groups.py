@@ -13,7 +13,6 @@ from stackdoctor.checks.network.guest_ports import about_port, filtered_guests, 
 
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
 from stackdoctor.facts.dnsmasq import Dnsmasq
-from stackdoctor.facts.ipset import IpSets
 from stackdoctor.facts.iptables import Chain, Rule
 from stackdoctor.facts.libvirt import Domains
 from stackdoctor.facts.neutron_names import chain
@@ -44,7 +43,7 @@ def unused_chain(found: PortFilter) -> Iterator[Finding]:
     for port in filtered_guests(found):
         for letter, direction in DIRECTIONS.items():
             own = found.chain(port, letter)
-            passing = _passing_by(found, port, letter, own) if own is not None else None
+            passing = passing_by(found, port, letter, own) if own is not None else None
             if own is None or passing is None:
                 continue
             accepts = found.decided_by(passing)
@@ -65,7 +64,8 @@ def missing_chain(found: PortFilter, cloud: Cloud[PortFilter], domains: Domains)
     """A running guest's port has no chain for its security group, and its packets pass unfiltered.
 
     Ports whose port security is off have none either, and a rule of Neutron's that accepts them; where nothing
-    on the node is filtered with iptables, no port has one.  A warning where only other nodes are filtered so.
+    on the node is filtered with iptables, no port has one.  A warning where only other nodes are filtered so, and
+    this one has no sets of Neutron's either, which a flush of the rules leaves behind.
     """
     # Domains is asked for so that a libvirt that did not answer is "could not check", and not healthy.
     agents = found.agents or next((other.agents for _, other in cloud if other.agents), ())
@@ -74,20 +74,25 @@ def missing_chain(found: PortFilter, cloud: Cloud[PortFilter], domains: Domains)
         if not (port.mac and port.running and port.bridge.startswith(("brq", "qbr"))) or found.is_trusted(port):
             continue
         for letter, direction in DIRECTIONS.items():
-            if found.chain(port, letter) is not None or _passing_by(found, port, letter, None) is None:
+            if found.chain(port, letter) is not None or passing_by(found, port, letter, None) is None:
                 continue
             name = chain(port.port, letter, agents[0])
             yield about_port(
                 port,
                 f"{port} has no chain {name}: what {'it is sent' if letter == 'i' else 'it sends'} passes unfiltered",
                 (),
-                severity=None if found.agents else Severity.WARNING,
+                severity=None if found.agents or _has_sets(found) else Severity.WARNING,
                 chain=name,
                 direction=direction,
             )
 
 
-def _passing_by(found: PortFilter, port: BridgedPort, letter: str, own: Chain | None) -> Ending | None:
+def _has_sets(found: PortFilter) -> bool:
+    sets = found.firewall.sets
+    return sets is not None and any(name.startswith(("NIPv4", "NIPv6")) for name in sets.sets)
+
+
+def passing_by(found: PortFilter, port: BridgedPort, letter: str, own: Chain | None) -> Ending | None:
     """How packets of a port are accepted without its chain; None where that cannot be said of all ways."""
     accepted: Ending | None = None
     for packet in (to_port if letter == "i" else from_port)(port, ANY):
@@ -189,35 +194,6 @@ def foreign_forward_drop(found: PortFilter) -> Iterator[Finding]:
             ports=len(ports),
             device=devices,
         )
-
-
-@check("secgroup.ipset.differs", severity=Severity.WARNING)
-def differing_sets(cloud: Cloud[IpSets]) -> Iterator[Finding]:
-    """The members of a security group are others on one node than on another: one of both was not told.
-
-    What an address that is missing in a node's set sends to guests there, a rule for the group does not let in.
-    """
-    holders: dict[str, dict[str, frozenset[str]]] = {}
-    for node, found in cloud:
-        for name, members in found.sets.items():
-            if name.startswith(("NIPv4", "NIPv6")):
-                holders.setdefault(name, {})[node] = frozenset(members.members)
-    for name, nodes in sorted(holders.items()):
-        everything = frozenset[str]().union(*nodes.values())
-        for node, held in nodes.items():
-            lacking = sorted(everything - held)
-            if lacking:
-                others = [other for other, members in nodes.items() if members.intersection(lacking)]
-                yield Finding(
-                    f"{name} on {node}",
-                    f"the set {name} on {node} lacks {', '.join(lacking[:5])}, which {', '.join(others[:3])} has",
-                    evidence=tuple(Evidence(o, "ipset save", f"add {name} {lacking[0]}") for o in others[:1]),
-                    node=node,
-                    host=node,
-                    set=name,
-                    ip=lacking[0],
-                    lacking=len(lacking),
-                )
 
 
 def _macs(pairs: Iterable[Rule]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stackdoctor.checks.network.dhcp import ranges_of
+from stackdoctor.checks.network.overlay import lower_of
 from stackdoctor.checks.network.segments import Interfaces, Segment, namespace_taps
 
 from stackdoctor.api import Cloud, Finding, Severity, check
@@ -100,6 +101,7 @@ def _cut_off(node: str, segment: Segment) -> Finding:
         network=segment.network,
         kind="external",
         device=segment.bridge.name,
+        underlay="",
         how="absent",
         agent=AGENT,
     )
@@ -123,6 +125,7 @@ def _missing_uplink(node: str, interfaces: Interfaces, segment: Segment, like: U
         device=device.name if device is not None else like.device.name,
         vni=like.number if like.kind == "vxlan" else None,
         vlan=like.number if like.kind == "vlan" else None,
+        underlay=lower_of(device if device is not None else like.device),
         how="absent" if device is None else "off-bridge" if not device.master else "other-bridge",
         agent=AGENT,
     )
@@ -182,6 +185,7 @@ def wrong_uplink_id(
                     kind=uplink.kind,
                     vlan=uplink.number if uplink.kind == "vlan" else None,
                     vni=uplink.number if uplink.kind == "vxlan" else None,
+                    underlay=lower_of(uplink.device),
                     agent=AGENT,
                 )
 

@@ -2,33 +2,66 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from stackdoctor.api import Cloud, Finding, Severity, check
 from stackdoctor.facts.processes import Processes
+from stackdoctor.facts.rabbitmq_alarms import Alarm
 from stackdoctor.facts.rabbitmq_connections import Connections
-from stackdoctor.facts.rabbitmq_status import Alarm, BrokerStatus
+from stackdoctor.facts.rabbitmq_status import BrokerStatus
 from stackdoctor.facts.services import Services
+from stackdoctor.facts.sockets import Sockets
+
+AMQP_PORTS = (5672, 5671)
+
+# Erlang runs, and RabbitMQ in it does not: after stop_app, and where a node paused itself
+_APPLICATION = re.compile(r"'rabbit' app to be running|app(?:lication)? not running|node is not running")
 
 
 @check("rabbitmq.broker.down", severity=Severity.CRITICAL)
-def broker_down(status: BrokerStatus, services: Services | None, processes: Processes | None) -> Iterator[Finding]:
+def broker_down(
+    status: BrokerStatus, services: Services | None, processes: Processes | None, sockets: Sockets | None
+) -> Iterator[Finding]:
     """A broker that has run on this node does not answer rabbitmqctl.
 
     A node with the client tools only, which never had a database of its own, is left out, and so is one whose
-    broker was given up: its unit is disabled and did not run since the boot.
+    broker was given up: its unit is disabled, masked or gone, and did not run since the boot.  A broker with clients
+    on its port is there, though rabbitmqctl does not find it: epmd was ended, or it has another name.
     """
-    if status.configured and not status.answering and not _given_up(services, processes):
-        yield Finding(status, f"RabbitMQ does not answer: {status.reason}", evidence=status.evidence)
+    if status.answering or not status.configured:
+        return
+    if not _given_up(services, processes) and not _serves(processes, sockets):
+        yield Finding(
+            status,
+            f"RabbitMQ does not answer: {status.reason}",
+            evidence=status.evidence,
+            host=status.evidence.node,
+            application="stopped" if _APPLICATION.search(status.reason) else "unknown",
+        )
 
 
 def _given_up(services: Services | None, processes: Processes | None) -> bool:
     if services is None or processes is None or processes.of("rabbitmq-server"):
         return False
-    if any(unit.active == "active" for unit in services.of("pacemaker")):
+    if services.meant("pacemaker"):
         return False  # it runs the broker itself, past systemd
     units = services.of("rabbitmq-server")
-    return bool(units) and all(u.active == "inactive" and not u.enabled and not u.ran for u in units)
+    if not units:
+        return bool(services.rows) and not services.unread  # masked, or its package is gone
+    return all(u.active == "inactive" and not u.enabled and not u.ran for u in units)
+
+
+def _serves(processes: Processes | None, sockets: Sockets | None) -> bool:
+    """Whether the broker's own process listens on an AMQP port and has clients there; a stopped one has none."""
+    if processes is None or sockets is None:
+        return False
+    own = {p.pid for p in processes.of("rabbitmq-server") if not p.zombie and not p.stopped}
+    return any(
+        own.intersection(s.pids) and any(c.local_port == port and c.state == "ESTAB" for c in sockets.connections)
+        for port in AMQP_PORTS
+        for s in sockets.listening(port)
+    )
 
 
 def _alarms(cloud: Cloud[BrokerStatus], kind: str) -> Iterator[tuple[str, Alarm, BrokerStatus | None]]:

@@ -9,6 +9,9 @@ from stackdoctor.facts.reach import NodeClock, Reach
 from stackdoctor.facts.services import Service, Services
 from stackdoctor.facts.topics import programs_of
 
+UNKNOWN = "unknown"
+"""The host of a queue that says nothing of where its server is."""
+
 START_LIMIT = 90.0
 """Seconds that systemd gives a unit to start or stop by default (DefaultTimeoutStartSec in systemd-system.conf(5))."""
 
@@ -46,6 +49,17 @@ class Hosts:
         """What the manager of ``host`` knows."""
         node = self.node(host)
         return None if node is None else self._services.get(node)
+
+    def without(self, host: str, service: str) -> bool:
+        """Whether it is sure that ``service`` neither runs on ``host`` nor is meant to."""
+        node, programs = self.node(host) or "", programs_of(service)
+        if node not in self._services or node not in self._processes or not programs:
+            return False
+        found = self._services[node]
+        units = [unit for program in programs for unit in found.of(program)]
+        if not units and (found.unread or not found.rows):
+            return False
+        return not any(found.meant(p) or self._processes[node].of(p) for p in programs)
 
     def that_should_serve(self, service: str) -> list[str]:
         """The nodes where ``service`` is down; without one where it is stopped; without one where it runs."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from stackdoctor.checks.rabbitmq.hosts import Hosts
+from stackdoctor.checks.rabbitmq.hosts import UNKNOWN, Hosts
 
 from stackdoctor.api import Cloud, Finding, Severity, check
 from stackdoctor.facts.host import HostsFile
 from stackdoctor.facts.processes import Processes
-from stackdoctor.facts.rabbitmq_connections import Channels, Connections, Consumers, queue_holders
 from stackdoctor.facts.rabbitmq_queues import Queue, Queues
 from stackdoctor.facts.reach import NodeClock, Reach
 from stackdoctor.facts.services import Services
 from stackdoctor.facts.topics import programs_of
-
-UNKNOWN = "unknown"
 
 
 def every_queue(cloud: Cloud[Queues]) -> Iterator[tuple[str, Queue]]:
@@ -43,7 +40,8 @@ def queue_without_consumer(
     they expire, and nobody waits for them.  The hosts of a queue that several servers share are read off
     the servers' own queues (`conductor.HOST`) that lost their consumer with it, and off where the service
     is down, stopped, or runs all the same.  A host that is none of the nodes looked at gives a warning
-    only: it may have left the cloud for good.  While the service is being started or stopped it is a note.
+    only: it may have left the cloud for good.  So does one where the service neither runs nor is meant to: it was
+    taken off.  While the service is being started or stopped it is a note.
     """
     queues = list(every_queue(cloud))
     own = {(q.topic, q.server_host): q for _, q in queues if q.kind == "rpc-host"}
@@ -53,7 +51,7 @@ def queue_without_consumer(
             continue
         shared = queue.kind == "rpc"
         for host in _hosts_of_topic(queue, own.values(), known) if shared else _hosts_of_server(queue, known):
-            is_known = shared or known.node(host) is not None
+            is_known = shared or (known.node(host) is not None and not known.without(host, queue.service))
             found = known.services(host)
             service = _service(queue, found)
             changing = known.changing(host, service)
@@ -101,51 +99,3 @@ def _service(queue: Queue, found: Services | None) -> str:
     if len(programs) > 1 and found is not None:
         return next((p for p in programs if found.of(p)), queue.service)
     return queue.service
-
-
-@check("rabbitmq.queue.stuck", severity=Severity.WARNING)
-def queue_that_does_not_drain(
-    cloud: Cloud[Queues], consumers: Cloud[Consumers], channels: Cloud[Channels], connections: Cloud[Connections]
-) -> Iterator[Finding]:
-    """An RPC queue has consumers and its messages do not get fewer within seconds: who took them does not answer.
-
-    A warning by itself: a busy service may have requests in flight each time one looks.  Services before
-    oslo.messaging 9 (Stein) acknowledge a request when they have carried it out, later ones on receipt.
-    Of several consumers those are named whose channels hold messages; where none is seen to, `holds` is
-    "unclear" and each may be the one.
-    """
-    for node, queue in every_queue(cloud):
-        if queue.kind not in ("rpc", "rpc-host") or not queue.consumers or not queue.stuck:
-            continue
-        if node not in consumers.facts or node not in channels.facts or node not in connections.facts:
-            continue
-        hosts, certain = _holders(queue, consumers.facts[node], channels.facts[node], connections.facts[node])
-        for peer, program in hosts:
-            yield Finding(
-                queue,
-                f"queue {queue.name} has {queue.consumers} consumers, and its {queue.messages} messages"
-                f" ({queue.unacked} taken and not acknowledged) do not get fewer",
-                node=node,
-                queue=queue.name,
-                vhost=queue.vhost,
-                topic=queue.topic,
-                service=program or queue.service,
-                host=peer,
-                messages=queue.messages,
-                unacked=queue.unacked,
-                growing="yes" if queue.growing else "no",
-                holds="yes" if certain else "unclear",
-            )
-
-
-def _holders(
-    queue: Queue, consumers: Consumers, channels: Channels, connections: Connections
-) -> tuple[list[tuple[str, str]], bool]:
-    """Host and program of those who may hold the queue's messages, and whether it is sure that they do."""
-    holding = Channels(tuple(channel for channel in channels if channel.unacked))
-    for among, seen in ((holding, True), (channels, False)):
-        found = queue_holders((queue,), consumers, among, connections).get(queue.name, ())
-        hosts = sorted({(c.peer_host, c.program) for c in found})
-        if hosts:
-            return hosts, seen or len(hosts) == 1
-    return [(queue.server_host or UNKNOWN, "")], True

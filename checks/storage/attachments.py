@@ -21,7 +21,8 @@ ENDED = ("shut off", "crashed", "no state", "dying")
 class Attachment:
     """One disk of a guest that runs on ``node``.
 
-    ``portals`` are address:port; ``kernel`` says that the host's own initiator logs in (iscsiadm) and not QEMU's.
+    ``portals`` are address:port; ``kernel`` says that the host's own initiator logs in (iscsiadm) and not QEMU's;
+    ``account`` is the CHAP account that it names, empty where it names none, None where that is not known.
     """
 
     node: str
@@ -31,6 +32,7 @@ class Attachment:
     portals: tuple[str, ...]
     kernel: bool
     evidence: Evidence
+    account: str | None = None
 
     def __str__(self) -> str:
         return f"volume {self.volume}" if self.volume else self.iqn
@@ -44,7 +46,7 @@ def attachments(domains: Cloud[Domains] | None, paths: Cloud[DiskPaths] | None) 
             for disk in guest.disks if guest.state not in ENDED else ():
                 if disk.protocol == "iscsi" and disk.iqn:
                     volume = volume_id_of(disk.iqn) or disk.serial
-                    yield Attachment(node, guest, volume, disk.iqn, disk.hosts, False, disk.evidence)
+                    yield Attachment(node, guest, volume, disk.iqn, disk.hosts, False, disk.evidence, disk.user)
                 elif path := _path_of(disk, known):
                     volume = path.volume_id or disk.serial
                     yield Attachment(node, guest, volume, path.iqn, (path.portal,), True, disk.evidence)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackdoctor.api import Finding, Severity, check
+from stackdoctor.facts.logs import LogHits
 from stackdoctor.facts.lvm import LogicalVolume, LogicalVolumes, VolumeGroup, VolumeGroups
 
 LEAST = 1024**3  # Cinder's volumes are whole GiB
 FULL, NEARLY = 100.0, 90.0
+RECENT = 180.0
+"""Seconds: cinder-volume says every minute or sooner that its driver does not work."""
 
 
 def _cinder_groups(groups: VolumeGroups, volumes: LogicalVolumes) -> Iterator[VolumeGroup]:
@@ -31,6 +34,31 @@ def group_full(groups: VolumeGroups, volumes: LogicalVolumes) -> Iterator[Findin
                 host=group.evidence.node,
                 vg=group.name,
                 free=group.free,
+            )
+
+
+@check("lvm.group.missing", severity=Severity.ERROR)
+def group_missing(groups: VolumeGroups, hits: LogHits) -> Iterator[Finding]:
+    """cinder-volume looks for a volume group that vgs does not list: its driver does not start.
+
+    The group's disk is lost, its loop device was not set up after a boot, LVM filters it out, or it has another name.
+    """
+    there = {group.name for group in groups.groups}
+    waits = {
+        hit.log for id_ in ("cinder-driver-uninit", "cinder-no-heartbeat") for hit in hits.of(id_) if hit.age < RECENT
+    }
+    told: set[str] = set()
+    for hit in hits.of("cinder-vg-missing"):
+        name = next((hit.keys[key] for key in ("vg", "a", "b", "c", "d") if hit.keys.get(key)), "")
+        if name and name not in there | told and (hit.age < RECENT or hit.log in waits):
+            told.add(name)
+            listed = ", ".join(sorted(there)) or "none"
+            yield Finding(
+                name,
+                f"there is no volume group {name}, which cinder-volume uses (vgs lists: {listed})",
+                evidence=(hit.evidence, *(group.evidence for group in groups.groups[:3])),
+                host=hit.node,
+                vg=name,
             )
 
 

@@ -10,7 +10,10 @@ from stackdoctor.facts.multipath import Multipath
 
 @check("multipath.no-paths", severity=Severity.ERROR)
 def no_path_left(multipath: Multipath) -> Iterator[Finding]:
-    """No path of a multipath device is usable: I/O fails, or waits for ever if the device queues it."""
+    """No path of a multipath device is usable: I/O fails, or waits for ever if the device queues it.
+
+    ``seen`` says that a path answers (``failed ready``) and only nobody told the device so.
+    """
     for device in multipath.devices:
         if not any(path.usable for path in device.paths):
             shown = device.paths[0].evidence if device.paths else device.evidence
@@ -21,6 +24,7 @@ def no_path_left(multipath: Multipath) -> Iterator[Finding]:
                 host=device.evidence.node,
                 wwid=device.wwid,
                 map=str(device),
+                seen="yes" if any(path.checker == "ready" for path in device.paths) else "no",
             )
 
 

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
 from stackdoctor.facts.addresses import Addresses
+from stackdoctor.facts.backing_files import BackingFiles
 from stackdoctor.facts.iscsi import DiskPaths
-from stackdoctor.facts.iscsi_target import Target, volume_id_of
+from stackdoctor.facts.iscsi_sysfs import SysfsIscsi
+from stackdoctor.facts.iscsi_target import Lun, Target, volume_id_of
 from stackdoctor.facts.libvirt import Domains
 from stackdoctor.facts.lvm import LogicalVolumes
 from stackdoctor.facts.tgt import Targets
 
 from .attachments import Attachment, address_of, attachments, owners
+from .backing import ROUNDED, Backing, backing_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,12 @@ class _Used:
         return self.target.tid is not None
 
     def finding(
-        self, message: str, *, evidence: Evidence | None = None, severity: Severity | None = None, client: str = ""
+        self,
+        message: str,
+        *,
+        evidence: Evidence | tuple[Evidence, ...] | None = None,
+        severity: Severity | None = None,
+        client: str = "",
     ) -> Finding:
         guests = ", ".join(sorted({f"{user.guest} on {user.node}" for user in self.users}))
         return Finding(
@@ -145,31 +153,91 @@ def _lets_in(acl: str, ips: set[str], names: set[str]) -> bool:
 def backing_missing(
     cloud: Cloud[Targets],
     volumes: Cloud[LogicalVolumes] | None,
+    files: Cloud[BackingFiles] | None,
     domains: Cloud[Domains] | None,
     paths: Cloud[DiskPaths] | None,
 ) -> Iterator[Finding]:
-    """What a volume's target exports is not there: the unit is off line, or its logical volume is gone or inactive."""
+    """What a volume's target exports is not there, or not whole.
+
+    The unit is off line, its logical volume is gone or inactive, its file was deleted, or either is shorter than the
+    unit. tgtd keeps what it has opened: guests may go on until it is started again, and then find nothing.
+    """
     for used in _used(cloud, list(attachments(domains, paths))):
-        own = volumes.facts.get(used.node) if volumes is not None else None
         for lun in used.target.disks:
-            lost = "is off line" if not lun.online else _lost(lun.path, own)
+            lost = "is off line" if not lun.online else _lost(lun, backing_of(lun, used.node, volumes, files))
             if lost:
                 yield used.finding(
                     f"{lun} of {used.target.iqn} ({lun.path or 'no device'}) {lost}", evidence=lun.evidence
                 )
 
 
-def _lost(path: str, volumes: LogicalVolumes | None) -> str:
-    """Why the device ``/dev/GROUP/VOLUME`` cannot be there; empty where it is, or may be."""
-    parts = path.split("/")
-    if volumes is None or len(parts) != 4 or parts[1] != "dev" or not volume_id_of(parts[3]):
+def _lost(lun: Lun, backing: Backing | None) -> str:
+    """Why not all of ``lun`` can be there; empty where it is, or may be."""
+    if backing is None:
         return ""
-    if parts[2] not in {volume.group for volume in volumes.volumes}:
-        return ""
-    found = next((v for v in volumes.volumes if (v.group, v.name) == (parts[2], parts[3])), None)
-    if found is None:
-        return "has no logical volume"
-    return "" if found.active else "has a logical volume that is not active"
+    if backing.size is None or not backing.active:
+        return backing.why
+    if lun.size_mb is not None and backing.size < (lun.size_mb - ROUNDED) * 10**6:
+        return f"is {lun.size_mb} MB and {backing.why} of {backing.size // 10**6} MB only"
+    return ""
+
+
+@check("iscsi.target.size-differs", severity=Severity.WARNING)
+def unit_smaller_than_volume(
+    cloud: Cloud[Targets],
+    volumes: Cloud[LogicalVolumes] | None,
+    files: Cloud[BackingFiles] | None,
+    domains: Cloud[Domains] | None,
+    paths: Cloud[DiskPaths] | None,
+) -> Iterator[Finding]:
+    """A volume was extended and its target does not know: guests see the old size until it is exported anew."""
+    for used in _used(cloud, list(attachments(domains, paths))):
+        for lun in used.target.disks:
+            backing = backing_of(lun, used.node, volumes, files)
+            if backing is None or backing.size is None or not backing.active or lun.size_mb is None or not lun.online:
+                continue
+            if backing.size > (lun.size_mb + ROUNDED) * 10**6:
+                yield used.finding(
+                    f"{lun} of {used.target.iqn} is {lun.size_mb} MB, its volume {backing.size // 10**6} MB",
+                    evidence=(lun.evidence, backing.evidence),
+                )
+
+
+@check("iscsi.target.account-refused", severity=Severity.ERROR)
+def target_refuses_account(
+    cloud: Cloud[Targets],
+    domains: Cloud[Domains],
+    kernels: Cloud[SysfsIscsi] | None,
+    paths: Cloud[DiskPaths] | None,
+) -> Iterator[Finding]:
+    """A volume's target wants a CHAP account that the guest's host does not name: its next login is refused.
+
+    Only names are compared, no secret is read. Sessions that exist go on; one that breaks does not come back.
+    """
+    for used in _used(cloud, list(attachments(domains, paths))):
+        if not used.by_tgt or not used.target.accounts:
+            continue
+        for user in used.users:
+            account = _account_of(user, kernels)
+            logged_in_without = not account and bool(used.target.nexuses)
+            if account is None or account in used.target.accounts or logged_in_without:
+                continue
+            line = f"{used.target.evidence.line} Account information: {', '.join(used.target.accounts)}"
+            shown = Evidence(used.node, used.target.evidence.source, line)
+            yield used.finding(
+                f"{used.target.iqn} wants the CHAP account {' or '.join(used.target.accounts)}, and {user.node} logs in"
+                f" {f'as {account}' if account else 'without one'}",
+                evidence=(shown, user.evidence),
+                client=user.node,
+            )
+
+
+def _account_of(user: Attachment, kernels: Cloud[SysfsIscsi] | None) -> str | None:
+    if not user.kernel:
+        return user.account
+    known = kernels.facts.get(user.node) if kernels is not None else None
+    names = {s.username for s in known.sessions if s.iqn == user.iqn} if known is not None else set()
+    return next(iter(names)) or None if len(names) == 1 else None  # a name that may not be read is empty
 
 
 @check("iscsi.target.missing", severity=Severity.ERROR)

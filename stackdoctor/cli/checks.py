@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from stackdoctor.cli.options import knowledge_options
-from stackdoctor.diagnose.knowledge import load_knowledge
+from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 
-__all__ = ["command"]
+__all__ = ["command", "first_sentence"]
 
 
 @click.command("checks")
 @knowledge_options
 @click.option("--causes", is_flag=True, help="List the root causes instead.")
+@click.option("--markdown", is_flag=True, help="List everything that has an id, as docs/checks.md.")
 def command(
     globs: tuple[str, ...],
     check_directories: tuple[Path, ...],
     playbook_directories: tuple[Path, ...],
     causes: bool,
+    markdown: bool,
 ) -> int:
     """List what can be found wrong; `stackdoctor explain ID` says more of each."""
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
+    if markdown:
+        for line in _markdown(knowledge):
+            click.echo(line)
+        return 0
     if causes:
         rows = [(p.cause, str(p.severity), p.title) for p in knowledge.playbooks]
     else:
@@ -31,3 +39,37 @@ def command(
     for id_, severity, title in rows:
         click.echo(f"{id_:<{width}}  {severity:<8}  {title}")
     return 0
+
+
+def _markdown(knowledge: Knowledge) -> Iterator[str]:
+    yield "# Checks, log signatures and causes"
+    yield ""
+    yield "Written by `make docs/checks.md`. The ids are stable: inventories, playbooks and scripts may name them."
+    yield "`stackdoctor explain ID` says more of each."
+    checks = [c for c in knowledge.checks if not c.id.startswith("log.")]
+    logs = [c for c in knowledge.checks if c.id.startswith("log.")]
+    yield from _table("Checks", "A finding is a state that was seen.", ((c.id, str(c.severity), c.doc) for c in checks))
+    yield from _table(
+        "Log signatures",
+        "A finding is a line in a log, now or in the past.",
+        ((c.id, str(c.severity), c.doc) for c in logs),
+    )
+    yield from _table(
+        "Causes",
+        "A diagnosis is a cause that explains findings.",
+        ((p.cause, str(p.severity), p.why) for p in knowledge.playbooks),
+    )
+
+
+def _table(title: str, said: str, rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    rows = list(rows)
+    yield from ("", f"## {title} ({len(rows)})", "", said, "", "| id | severity | means |", "|---|---|---|")
+    for id_, severity, text in rows:
+        yield f"| `{id_}` | {severity} | {first_sentence(text)} |"
+
+
+def first_sentence(text: str) -> str:
+    """Of the first paragraph, in one line, with what Markdown would take for the end of a cell or for HTML escaped."""
+    paragraph = " ".join(text.strip().split("\n\n", 1)[0].split())
+    sentence = re.split(r"(?<=[^.][.!?]) (?=[A-Z`'\"(])", paragraph, maxsplit=1)[0]
+    return re.sub(r"([|<>*_])", r"\\\1", sentence)

@@ -2,36 +2,85 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stackdoctor.cli.look import Looking, look
-from stackdoctor.cli.options import SEVERITY, knowledge_options, node_options, run_options
+from stackdoctor.cli.options import (
+    SEVERITY,
+    api_options,
+    database_options,
+    knowledge_options,
+    moment_options,
+    node_options,
+    run_options,
+)
 from stackdoctor.diagnose.analyse import analyse
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
+from stackdoctor.diagnose.silence import refuse_unknown
 from stackdoctor.diagnose.why import why
-from stackdoctor.errors import UsageError
+from stackdoctor.errors import StackdoctorError, UsageError
+from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import Severity
+from stackdoctor.report.formats import FORMATS, SUFFIXES, Wish, outputs, write_outputs, written_as
 from stackdoctor.report.make import make_report
 from stackdoctor.report.report import Report, exit_status
+from stackdoctor.report.times import clock_time
 from stackdoctor.snapshot.format import Snapshot
 
+if TYPE_CHECKING:
+    from stackdoctor.report.html_scene import Scene
+
 __all__ = ["command"]
+
+
+def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
+    """With ``--format nagios`` an error is the status UNKNOWN: what the others are would be taken for the cloud's."""
+
+    @functools.wraps(run)
+    def wrapped(*, form: str, **rest: Any) -> int:
+        try:
+            return run(form=form, **rest)
+        except StackdoctorError as error:
+            if form != "nagios":
+                raise
+            from stackdoctor.report.nagios import UNKNOWN, unknown
+
+            click.echo(unknown(str(error)), nl=False)
+            return UNKNOWN
+
+    return wrapped
 
 
 @click.command("diagnose")
 @node_options
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Analyse a snapshot instead of looking.")
 @click.option("--demo", is_flag=True, help="Look at a recorded broken cloud, served on loopback over real SSH.")
+@api_options
 @run_options
+@database_options
+@moment_options
 @knowledge_options
-@click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True)
 @click.option("--fail-on", type=SEVERITY, default="error", show_default=True, help="Exit with 1 from here on.")
 @click.option("--why", "cause", metavar="CAUSE", help="Show how this cause scored, and why it won or lost.")
 @click.option("-v", "--verbose", is_flag=True, help="All evidence and every finding.")
-@click.option("-o", "--keep", type=click.Path(path_type=Path), help="Keep the snapshot there as well.")
+@click.option(
+    "-o",
+    "--output",
+    "paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help=f"Write the report there as well, in the format that the name ends with: {' '.join(SUFFIXES)}. Repeatable.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files of --output.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep the snapshot there as well.")
+@_for_monitoring
 def command(
     source: Path | None,
     demo: bool,
@@ -42,34 +91,62 @@ def command(
     fail_on: str,
     cause: str | None,
     verbose: bool,
+    paths: tuple[Path, ...],
+    force: bool,
     **options: Any,
 ) -> int:
     """Look at every node and say which root cause explains all of it.
 
-    Without --inventory or --nodes it looks at this host.  Exit status: 0 nothing at or above --fail-on,
-    1 something, 2 wrong use or configuration, 3 nothing could be collected.
+    Without --inventory or --nodes it looks at this host; with --from, of the inventory `ignore:` counts.
+    Exit status: 0 nothing at or above --fail-on, 1 something, 2 wrong use or configuration, 3 nothing
+    could be collected; with --format nagios 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     """
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
     playbook = next((p for p in knowledge.playbooks if p.cause == cause), None)
     if cause is not None and playbook is None:
         raise UsageError(f"no playbook for {cause!r}; `stackdoctor checks --causes` lists the causes")
-    snapshot = _snapshot(source, Looking(demo=demo, **options), knowledge)
-    analysis = analyse(snapshot, knowledge)
+    if playbook is not None and paths:
+        raise UsageError("--why prints how a cause scored, and writes no report: leave out --output")
+    found = outputs(paths, force=force, ask=_overwrite if sys.stdin.isatty() else None)
+    looking = Looking(demo=demo, **options)
+    ignores = _ignores(looking, knowledge)
+    snapshot = _snapshot(source, looking, knowledge)
+    at = None if looking.at is None else looking.at.before(snapshot.started)
+    analysis = analyse(snapshot, knowledge, ignores, at)
+    if at is not None and not analysis.examination.checked:
+        raise UsageError(f"no log that was read covers {clock_time(at)}: --since says how far back they are read")
     if playbook is not None:
         _echo_plain(why(playbook, analysis.correlation.choice, analysis.examination.findings))
         return 0
     report = make_report(snapshot, analysis)
-    _show(report, form, verbose)
-    status = exit_status(report, Severity[fail_on.upper()])
+    wish = Wish(verbose, Severity[fail_on.upper()], functools.partial(_scene, snapshot))
+    write_outputs(report, found, wish)
+    _show(report, form, wish)
+    if form == "nagios":
+        from stackdoctor.report.nagios import nagios_status
+
+        return nagios_status(report)
+    status = exit_status(report, wish.fail_on)
     return 0 if demo and status == 1 else status
+
+
+def _ignores(looking: Looking, knowledge: Knowledge) -> tuple[Ignore, ...]:
+    """What the configuration silences; raises UsageError where it names what there is not."""
+    if looking.inventory is None:
+        return ()
+    from stackdoctor.inventory.file import read_inventory
+
+    ignores = read_inventory(looking.inventory).ignores
+    refuse_unknown(ignores, knowledge.known, {playbook.cause for playbook in knowledge.playbooks})
+    return ignores
 
 
 def _snapshot(source: Path | None, looking: Looking, knowledge: Knowledge) -> Snapshot:
     if source is not None:
         from stackdoctor.snapshot.read import read_snapshot
 
-        if looking.inventory or looking.nodes or looking.demo:
-            raise UsageError("--from analyses a snapshot: leave out --inventory, --nodes and --demo")
+        if looking.nodes or looking.demo:
+            raise UsageError("--from analyses a snapshot: leave out --nodes and --demo")
         return read_snapshot(source)
     snapshot = look(looking, knowledge)
     if looking.keep is not None:
@@ -79,17 +156,25 @@ def _snapshot(source: Path | None, looking: Looking, knowledge: Knowledge) -> Sn
     return snapshot
 
 
-def _show(report: Report, form: str, verbose: bool) -> None:
-    if form == "json":
-        from stackdoctor.report.as_json import to_json
+def _scene(snapshot: Snapshot) -> Scene:
+    from stackdoctor.report.html_scene import make_scene
 
-        click.echo(to_json(report))
+    return make_scene(snapshot)
+
+
+def _overwrite(path: Path) -> bool:
+    return click.confirm(f"{path} is there already. Overwrite it?", err=True)
+
+
+def _show(report: Report, form: str, wish: Wish) -> None:
+    if form != "terminal":
+        click.echo(written_as(report, form, wish), nl=False)
         return
     from rich.console import Console
 
     from stackdoctor.report.terminal import render
 
-    render(report, Console(highlight=False), verbose=verbose)
+    render(report, Console(highlight=False), verbose=wish.verbose)
 
 
 def _echo_plain(lines: Any) -> None:

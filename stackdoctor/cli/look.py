@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 
 from stackdoctor import __version__
+from stackdoctor.cli.moment import Moment
 from stackdoctor.cli.progress import progress
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.names import name_the_silent
 from stackdoctor.diagnose.roles import roles_of
 from stackdoctor.errors import NothingCollected, UsageError
 from stackdoctor.facts.fact import Fact
-from stackdoctor.model import Node, NodeResults
+from stackdoctor.model import API_ROLE, Node, NodeResults
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
 
@@ -40,6 +41,22 @@ class Looking:
     quiet: bool = False
     demo: bool = False
     keep: Path | None = None
+    os_cloud: str = ""
+    at: Moment | None = None
+    database: bool = False
+    budget_cpu: float = 60.0
+    budget_bytes: int = 134217728
+    full: bool = False
+    change: Callable[[Snapshot], Snapshot] | None = None
+
+    @property
+    def consents(self) -> frozenset[str]:
+        """What the operator allows to be asked besides."""
+        return frozenset(("database",) if self.database else ())
+
+    def window(self, now: float) -> float:
+        """How many seconds back from ``now`` logs are read: ``since`` before the moment that is asked about."""
+        return self.since + (0.0 if self.at is None else now - self.at.before(now))
 
 
 def nodes_to_look_at(looking: Looking) -> tuple[tuple[Node, ...], str]:
@@ -58,17 +75,28 @@ def nodes_to_look_at(looking: Looking) -> tuple[tuple[Node, ...], str]:
     return (Node("localhost", named=False),), known_hosts
 
 
-def look(looking: Looking, knowledge: Knowledge, facts: Iterable[type[Fact]] = ()) -> Snapshot:
-    """Collect from every node what the checks and ``facts`` need.
+def look(
+    looking: Looking, knowledge: Knowledge, facts: Iterable[type[Fact]] = (), words: tuple[str, ...] = ()
+) -> Snapshot:
+    """Collect from every node what the checks and ``facts`` need, or every log record that has one of ``words``.
 
     Raises NothingCollected when no node answered or this host has no trace of OpenStack, and
     KeyboardInterrupt after Ctrl-C, with what was there by then written to disk.
     """
+    from stackdoctor.collect.believing import start_reading
     from stackdoctor.collect.run import Interrupted, Options, collect
+    from stackdoctor.trace.records import record_scan
 
     with ExitStack() as stack:
         nodes, known_hosts = stack.enter_context(_places(looking))
-        plan = knowledge.plan(since=looking.since, seconds=looking.timeout, facts=facts)
+        window = looking.window(time.time())
+        plan = knowledge.plan(since=window, seconds=looking.timeout, facts=facts, consents=looking.consents)
+        plan = replace(plan, cpu=looking.budget_cpu, most_bytes=looking.budget_bytes, restraint=not looking.full)
+        apis = None if looking.demo else start_reading(looking.os_cloud, plan)
+        if apis is not None or looking.demo:
+            plan = replace(plan, apis=())
+        if words:
+            plan = replace(plan, logs=record_scan(words, window))
         options = Options(
             timeout=looking.timeout,
             parallel=looking.parallel,
@@ -83,13 +111,16 @@ def look(looking: Looking, knowledge: Knowledge, facts: Iterable[type[Fact]] = (
             answered, complete = collect(nodes, plan, options, on_event), True
         except Interrupted as interrupted:
             answered, complete = interrupted.partial, False
+    believed = [] if apis is None else [apis.result(wait=complete)]
     snapshot = Snapshot(
-        nodes=tuple(_with_roles(n) for n in name_the_silent(answered)),
+        nodes=(*(_with_roles(n) for n in name_the_silent(answered)), *believed),
         started=started,
         seconds=time.monotonic() - clock,
         tool=f"stackdoctor {__version__}",
         complete=complete,
     )
+    if looking.change is not None:
+        snapshot = looking.change(snapshot)
     if not complete:
         _keep_partial(snapshot, looking.keep)
         raise KeyboardInterrupt
@@ -114,14 +145,15 @@ def _with_roles(results: NodeResults) -> NodeResults:
 
 def _refuse_nothing(snapshot: Snapshot, looking: Looking) -> None:
     alone = looking.inventory is None and looking.nodes is None and not looking.demo
-    if alone and not any(n.node.roles for n in snapshot.nodes):
+    if alone and not any(n.node.roles - {API_ROLE} for n in snapshot.nodes):
         raise NothingCollected(
             "this host shows no trace of OpenStack. Name the nodes of your cloud with --inventory FILE or"
             " --nodes a,b,c, or see a diagnosis of a recorded cloud with --demo"
         )
-    if all(n.failure and not n.results for n in snapshot.nodes):
-        reasons = "; ".join(f"{n.node.name}: {n.failure}" for n in snapshot.nodes[:5])
-        more = f" (and {len(snapshot.nodes) - 5} more nodes)" if len(snapshot.nodes) > 5 else ""
+    nodes = [n for n in snapshot.nodes if API_ROLE not in n.node.roles]
+    if all(n.failure and not n.results for n in nodes):
+        reasons = "; ".join(f"{n.node.name}: {n.failure}" for n in nodes[:5])
+        more = f" (and {len(nodes) - 5} more nodes)" if len(nodes) > 5 else ""
         raise NothingCollected(f"no node could be looked at: {reasons}{more}")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+from types import FrameType
 
 import click
 
@@ -18,6 +20,11 @@ COMMANDS = {
     "plan": "Print exactly what would be run where; nothing is run.",
     "checks": "List what can be found wrong.",
     "path": "Follow a port's packets hop by hop to DHCP, its gateway, metadata or another port.",
+    "trace": "Follow a request, a boot, a volume, an RPC call or a DHCP exchange, step by step.",
+    "capture": "Copy packets on many hops at once and follow each over them.",
+    "pcap": "Follow packets over captures from elsewhere, with the RPC and API calls in them.",
+    "test": "Try one thing as a service or a guest would, and undo it: amqp, rpc, dhcp, ping, mtu, ...",
+    "smoke": "Launch a small VNF from outside, prove step by step that it works, remove it.",
     "exam": "Judge the verdicts on recorded clouds (for contributors).",
     "explain": "Explain a check, a log signature or a cause.",
     "firewall": "Say what a node's rules do to one packet of a port, and by which rule.",
@@ -70,8 +77,16 @@ def stackdoctor() -> None:
     """
 
 
+def _end(number: int, frame: FrameType | None) -> None:
+    """SIGTERM and SIGHUP end a run as Ctrl-C does: nothing is left on a node, and what had come is kept."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command; errors are one sentence on standard error and an exit status, never a traceback."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, _end)
     try:
         status = stackdoctor(standalone_mode=False)
     except click.exceptions.Abort:

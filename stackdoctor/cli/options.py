@@ -9,9 +9,19 @@ from typing import Any, TypeVar
 
 import click
 
+from stackdoctor.cli.moment import MOMENT
 from stackdoctor.model import Severity
 
-__all__ = ["SECONDS", "SEVERITY", "knowledge_options", "node_options", "run_options"]
+__all__ = [
+    "SECONDS",
+    "SEVERITY",
+    "api_options",
+    "database_options",
+    "knowledge_options",
+    "moment_options",
+    "node_options",
+    "run_options",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -58,13 +68,50 @@ node_options = _apply(
     ]
 )
 
+api_options = _apply(
+    [
+        click.option(
+            "--os-cloud",
+            envvar="OS_CLOUD",
+            default="",
+            metavar="NAME",
+            help="Ask the APIs as this cloud of clouds.yaml (default: $OS_CLOUD, $OS_AUTH_URL, a node's openrc).",
+        ),
+    ]
+)
+
 run_options = _apply(
     [
         click.option("--since", type=SECONDS, default="30m", show_default=True, help="How far back logs are read."),
         click.option("--timeout", type=SECONDS, default="60s", show_default=True, help="At most so long for a node."),
         click.option("--parallel", type=click.IntRange(1, 1000), default=50, show_default=True, help="Nodes at once."),
+        click.option(
+            "--budget-cpu", type=SECONDS, default="60s", show_default=True, help="At most so much CPU time of a node."
+        ),
+        click.option(
+            "--budget-bytes",
+            type=click.IntRange(1),
+            default=134217728,
+            show_default=True,
+            help="At most so many bytes from a node.",
+        ),
+        click.option("--full", is_flag=True, envvar="STACKDOCTOR_FULL", help="Spare no node, not even one in trouble."),
         click.option("-q", "--quiet", is_flag=True, help="No progress."),
     ]
+)
+
+database_options = _apply(
+    [
+        click.option(
+            "--database",
+            is_flag=True,
+            help="Also read the cloud's tables: fixed SELECTs in a read-only session, as the node's root.",
+        )
+    ]
+)
+
+moment_options = _apply(
+    [click.option("--at", type=MOMENT, help="A moment that is past, by the logs: 2026-11-22T03:10, 03:10, '2h ago'.")]
 )
 
 knowledge_options = _apply(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import click
 
 from stackdoctor.cli.look import Looking, nodes_to_look_at
-from stackdoctor.cli.options import knowledge_options, node_options, run_options
+from stackdoctor.cli.options import database_options, knowledge_options, moment_options, node_options, run_options
+from stackdoctor.collect.api_reads import OPENRC_FILES
 from stackdoctor.collect.plan import Plan
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.model import Probe
@@ -21,6 +23,8 @@ __all__ = ["command"]
 @click.command("plan")
 @node_options
 @run_options
+@database_options
+@moment_options
 @knowledge_options
 def command(
     globs: tuple[str, ...],
@@ -32,7 +36,7 @@ def command(
     looking = Looking(**options)
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
     nodes, _ = nodes_to_look_at(looking)
-    plan = knowledge.plan(since=looking.since, seconds=looking.timeout)
+    plan = knowledge.plan(since=looking.window(time.time()), seconds=looking.timeout, consents=looking.consents)
     for node in nodes:
         click.echo(f"{node.name}: {_where(node.address, node.port, node.user)}")
     click.echo(f"\nOn each of them, {plan.parallel} at a time, within {plan.seconds:g} s, at nice 19:")
@@ -50,6 +54,12 @@ def _where(address: str, port: int, user: str) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     for probe in plan.probes:
         yield from _probe_lines(probe)
+    if plan.apis:
+        yield "\nAPIs, with $OS_CLOUD or OS_AUTH_URL from here, else from a node that has one of"
+        yield from (f"  read  {file}" for file in OPENRC_FILES)
+        yield "  POST {identity}/auth/tokens   (for the token, and nothing else)"
+        yield "  GET the root of every endpoint, without the token"
+        yield from (f"  {read}" for read in plan.apis)
     if plan.logs is not None:
         count = len(plan.logs.patterns)
         yield f"\nLogs of the last {plan.logs.window:g} s, {count} signatures, by the node's own grep -E:"

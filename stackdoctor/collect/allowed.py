@@ -9,11 +9,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
+from stackdoctor.collect.statements import READ_ONLY, STATEMENTS
 from stackdoctor.errors import UsageError
 from stackdoctor.model import Probe
 
 __all__ = ["ALLOWED", "ALLOWED_BY_ITSELF", "is_allowed", "refuse_unlisted"]
 
+BY_CONSENT = "only with --database: a SELECT in a session that is read only, through the node's own client"
 SHOWS = "shows kernel or program state; without a verb that changes it"
 
 ALLOWED: tuple[tuple[str, str], ...] = (
@@ -22,6 +24,13 @@ ALLOWED: tuple[tuple[str, str], ...] = (
     ("bridge -j -d link", SHOWS),
     ("bridge fdb show", SHOWS),
     ("bridge -j fdb show", SHOWS),
+    ("chronyc -h 127.0.0.1 -n -c tracking", "asks chronyd over UDP; through its socket chronyc would make one in /run"),
+    ("chronyc -h 127.0.0.1 -n -c sources", "asks chronyd over UDP; through its socket chronyc would make one in /run"),
+    ("cibadmin --query --xpath \"//primitive[@type='IPaddr2']\"", "reads a part of the cluster's configuration"),
+    ("corosync-cfgtool -s", "shows the state of the cluster's links"),
+    ("corosync-quorumtool -s", "shows the state of the quorum"),
+    ("crm_mon -1 --output-as=xml", "prints the cluster's state once"),
+    ("crm_mon -1 --as-xml", "prints the cluster's state once"),
     ("df ...", "reads statfs(2) of mounted file systems"),
     ("docker ps ...", "lists containers"),
     ("podman ps ...", "lists containers"),
@@ -29,6 +38,7 @@ ALLOWED: tuple[tuple[str, str], ...] = (
     ("env PROC_ROOT=/proc ss -lntup", "reads /proc/net; over netlink it could load tcp_diag"),
     ("getconf _NPROCESSORS_ONLN", SHOWS),
     ("grep --version", "tells GNU grep from others"),
+    ("grep -m 1 ^flags /proc/cpuinfo", SHOWS),
     ("ip addr", SHOWS),
     ("ip -j addr", SHOWS),
     ("ip -d -s link", SHOWS),
@@ -66,19 +76,32 @@ ALLOWED: tuple[tuple[str, str], ...] = (
     ("ipset save", "prints sets to standard output"),
     ("iscsiadm -m session -P 3", "lists sessions"),
     ("ls ...", "lists a directory"),
-    ("lvs ...", "reports logical volumes"),
-    ("vgs ...", "reports volume groups"),
+    ("lvs --nolocking --nohints ...", "reports logical volumes; otherwise it would write locks and hints in /run"),
+    ("vgs --nolocking --nohints ...", "reports volume groups; otherwise it would write locks and hints in /run"),
+    ("lvs --config global{locking_type=0} ...", "reports logical volumes, in the older way to take no lock"),
+    ("vgs --config global{locking_type=0} ...", "reports volume groups, in the older way to take no lock"),
+    ("md5sum /etc/swift/{each}", "reads a file"),
     ("multipath -ll", "lists multipath devices"),
     ("mysql --batch --connect-timeout=5 -e {show}", "statements that begin with SHOW, through the node's own client"),
+    *(
+        (f"mysql --batch --connect-timeout=5 {shlex.quote(READ_ONLY)} -e {shlex.quote(statement)}", BY_CONSENT)
+        for statement in STATEMENTS.values()
+    ),
     ("netstat -tnap", SHOWS),
     ("netstat -lntup", SHOWS),
     ("nproc", SHOWS),
+    ("ntpq -pn", "lists the peers of ntpd"),
+    ("ovs-appctl --timeout=5 bond/show", SHOWS),
+    ("ovs-ofctl --timeout=10 dump-flows {each}", "asks a bridge for its flows"),
+    ("ovs-vsctl --dry-run --no-wait --timeout=5 --format=json -- ...", "--dry-run: no transaction can change anything"),
+    ("ovs-vsctl --dry-run --no-wait --timeout=5 list-br", "--dry-run: no transaction can change anything"),
     ("ps ...", "lists processes"),
     ("rabbitmqctl -q list_vhosts ...", "lists"),
     ("rabbitmqctl -q list_queues ...", "lists"),
     ("rabbitmqctl -q list_consumers ...", "lists"),
     ("rabbitmqctl -q list_connections ...", "lists"),
     ("rabbitmqctl -q list_channels ...", "lists"),
+    ("rabbitmqctl -q list_policies ...", "lists"),
     ("rabbitmqctl -q status ...", "reports the broker's state"),
     ("rabbitmqctl -q cluster_status ...", "reports the cluster's state"),
     ("systemctl show ...", "prints properties of units"),
@@ -93,7 +116,8 @@ ALLOWED_BY_ITSELF: tuple[tuple[str, str], ...] = (
     ("sudo -n true", "asks whether sudo wants a password"),
     ("sudo -n -- ...", "a listed command that needs root"),
     ("sudo -n -- cat FILE", "a file that a probe asks for"),
-    ("sudo -n -- python3 -c ...", "this agent again, for the logs that the login may not read"),
+    ("sudo -n -- python3 -c ...", "this agent again, for the logs and the openrc that the login may not read"),
+    ("python3 -c ...", "this agent again, to read the APIs with the credentials that lie on a controller"),
     ("sudo -n kill -SIGNAL -- -GROUP", "ends a command of its own that has run out of time"),
     ("docker exec NAME ...", "a listed command, in the container where its program is"),
     ("podman exec NAME ...", "a listed command, in the container where its program is"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from stackdoctor.collect.agent.secrets import redact
+from stackdoctor.collect.api_reads import API_SOURCE
 from stackdoctor.collect.plan import LOG_PROBE, Plan
 from stackdoctor.collect.session import Channel, NodeLost, legible
 from stackdoctor.model import Clock, Node, NodeResults, Probe, Result, Status
@@ -42,10 +43,12 @@ def ask_shell(node: Node, plan: Plan, channel: Channel, timeout: float) -> NodeR
     answers = dict(_answers(output, mark))
     clock, hostname = _greeting(answers.get("hello", (b"", None))[0], sent, time.time())
     if clock is None:
-        return NodeResults(node, failure=f"{REASON}, and its shell says {legible(output, 80)!r}")
+        return NodeResults(node, failure=f"{REASON}, and its shell says {legible(redact(output[:4096]), 80)!r}")
     results = {(p.id, ""): _result(p, n, answers, clock) for n, p in enumerate(plan.probes)}
     if plan.logs is not None:
         results[LOG_PROBE.id, ""] = _not_run(LOG_PROBE)
+    if plan.apis:
+        results[API_SOURCE.id, ""] = _not_run(API_SOURCE)
     return NodeResults(node, results, clock, hostname, f"{REASON}: only plain commands were run")
 
 
@@ -101,7 +104,7 @@ def _result(probe: Probe, number: int, answers: Mapping[str, tuple[bytes, int | 
     if status == 127:
         return replace(result, status=Status.MISSING, exit=None, stdout=b"", reason=f"{probe.argv[0]} is not there")
     if status == 126 or (probe.root and b"password is required" in output):
-        return replace(result, status=Status.DENIED, exit=None, stdout=b"", reason=legible(output, 200))
+        return replace(result, status=Status.DENIED, exit=None, stdout=b"", reason=legible(redact(output[:4096]), 200))
     if len(output) > probe.cap:
         return replace(result, status=Status.TRUNCATED, stdout=result.stdout[: probe.cap], reason="output cut")
     return result

@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from stackdoctor.collect.api_reads import API_SOURCE, OPENRC_FILES, ApiRead, reads_wire
 from stackdoctor.model import Probe
 
 __all__ = ["LOG_PROBE", "LogPattern", "LogScan", "LogSource", "Plan", "merge_probes"]
+
+API_SECONDS = 40.0
 
 LOG_PROBE = Probe("logs.hits")
 """The log scan's one result; its standard output is the JSON that docs/snapshot.md describes."""
@@ -53,12 +56,26 @@ class LogScan:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that one node is asked; ``seconds`` is the node's whole budget of wall time."""
+    """All that one node is asked; ``seconds`` is the node's whole budget of wall time.
+
+    ``apis`` are read by the nodes that have an administrator's credentials, with these.  ``cpu`` and ``most_bytes`` are
+    the rest of the node's budget (seconds of processor, bytes sent; 0: as many as it takes): the agent ends what runs
+    when either is used up.  With ``restraint`` a node in trouble is asked one thing at a time, and nothing costly.
+    """
 
     probes: tuple[Probe, ...]
     logs: LogScan | None = None
     seconds: float = 60.0
     parallel: int = 4
+    apis: tuple[ApiRead, ...] = ()
+    cpu: float = 0.0
+    most_bytes: int = 0
+    restraint: bool = False
+
+    @property
+    def expected(self) -> tuple[Probe, ...]:
+        """What has an answer of every node, be it why there is none."""
+        return (*self.probes, *((LOG_PROBE,) if self.logs else ()), *((API_SOURCE,) if self.apis else ()))
 
     def wire(self) -> bytes:
         """The plan as the node agent reads it (JSON, UTF-8)."""
@@ -86,10 +103,20 @@ class Plan:
                 "version": 1,
                 "parallel": self.parallel,
                 "seconds": self.seconds,
+                "cpu": self.cpu,
+                "bytes": self.most_bytes,
+                "restraint": self.restraint,
                 "probes": [asdict(p) for p in self.probes],
                 "logs": logs,
+                "apis": self._apis(),
             }
         ).encode()
+
+    def _apis(self) -> dict[str, object] | None:
+        if not self.apis:
+            return None
+        seconds = min(API_SECONDS, self.seconds * 0.7)
+        return {"here": False, "files": OPENRC_FILES, "seconds": seconds, "reads": reads_wire(self.apis)}
 
 
 def merge_probes(probes: Iterable[Probe]) -> tuple[Probe, ...]:

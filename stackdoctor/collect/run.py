@@ -6,7 +6,7 @@ import os
 import queue
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -23,7 +23,17 @@ from stackdoctor.inventory.nodelist import valid_name
 from stackdoctor.inventory.sshconfig import Login, resolve
 from stackdoctor.model import Node, NodeResults
 
-__all__ = ["Event", "HostKeyAdded", "Interrupted", "NodeDone", "NodeStarted", "Options", "ProbeDone", "collect"]
+__all__ = [
+    "Event",
+    "HostKeyAdded",
+    "Interrupted",
+    "NodeDone",
+    "NodeStarted",
+    "Options",
+    "ProbeDone",
+    "collect",
+    "login_of",
+]
 
 _FAREWELL = 3.0
 _BROKEN_OFF = "the collection was interrupted"
@@ -96,12 +106,12 @@ class _Visit:
 
 def collect(
     nodes: Sequence[Node],
-    plan: Plan,
+    plan: Plan | Mapping[str, Plan],
     options: Options,
     on_event: Callable[[Event], object] = lambda event: None,
     executor: Executor | None = None,
 ) -> list[NodeResults]:
-    """What each of ``nodes`` answers to ``plan``, in their order.
+    """What each of ``nodes`` answers to ``plan`` (its own, by its name, where there are several), in their order.
 
     A node that cannot be reached, or is lost midway, costs its own time only: its ``failure`` says why, and
     it keeps what had come.  ``on_event`` is called in the calling thread.  With an ``executor``, whose workers
@@ -110,13 +120,17 @@ def collect(
 
     Raises UsageError when the ssh configuration cannot be understood, and Interrupted on Ctrl-C.
     """
-    visits = [_Visit(node, plan, _login(node, options), options.accept_new, options.timeout) for node in nodes]
+    plans = {node.name: plan for node in nodes} if isinstance(plan, Plan) else plan
+    visits = [
+        _Visit(node, plans[node.name], login_of(node, options), options.accept_new, options.timeout) for node in nodes
+    ]
     if executor is None:
         return _named(_by_threads(visits, options, on_event))
     return _named(_by_executor(visits, executor, on_event))
 
 
-def _login(node: Node, options: Options) -> Login | None:
+def login_of(node: Node, options: Options) -> Login | None:
+    """How ``node`` is reached; None where it is this machine.  Raises UsageError."""
     if not node.address:
         return None
     login = resolve(node, options.ssh_config)

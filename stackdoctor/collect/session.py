@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stackdoctor.collect.agent.secrets import redact, redacted_text
+from stackdoctor.collect.api_reads import API_ENDPOINTS
 from stackdoctor.collect.frames import Frame, FrameError, FrameReader, NoPython, opening, to_result
-from stackdoctor.collect.plan import LOG_PROBE, Plan
-from stackdoctor.model import Clock, Node, NodeResults, Probe, Result, Status
+from stackdoctor.collect.plan import Plan
+from stackdoctor.model import Clock, Cost, Node, NodeResults, Probe, Result, Status
 
 __all__ = ["Channel", "Ending", "NodeLost", "converse", "legible", "said"]
 
@@ -146,7 +148,7 @@ def _listen(talk: _Talk, channel: Channel, timeout: float) -> None:
                 f"it did not finish within {last - begun:g} s"
                 if talk.clock
                 else f"it was let in, and then said nothing of use within {timeout:g} s"
-                + (f": {legible(heard)}" if heard else "")
+                + (f": {legible(redact(heard))}" if heard else "")
             ) from None
         if not data:
             break
@@ -155,7 +157,8 @@ def _listen(talk: _Talk, channel: Channel, timeout: float) -> None:
         for frame in reader.feed(data):
             talk.take(frame, received)
     if not talk.over:
-        words = "; ".join(filter(None, [legible(heard) if talk.clock is None else "", channel.last_words()]))
+        first_words = legible(redact(heard)) if talk.clock is None else ""
+        words = "; ".join(filter(None, [first_words, redacted_text(channel.last_words())]))
         raise NodeLost("the agent ended too early" + (f": {words}" if words else ""))
 
 
@@ -183,13 +186,18 @@ class _Talk:
     failure: str = ""
     over: bool = False
     received: int = 0
-    left_out: frozenset[str] = frozenset()
+    cost: Cost | None = None
     answers: dict[tuple[str, str], Result] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
 
     @property
     def asked(self) -> tuple[Probe, ...]:
-        return (*self.plan.probes, LOG_PROBE) if self.plan.logs else self.plan.probes
+        return self.plan.expected
+
+    @property
+    def of_apis(self) -> frozenset[str]:
+        """What comes only of a node that has credentials."""
+        return frozenset((API_ENDPOINTS.id, *(read.id for read in self.plan.apis))) if self.plan.apis else frozenset()
 
     def take(self, frame: Frame, received: float) -> None:
         kind = frame.header.get("kind")
@@ -200,8 +208,7 @@ class _Talk:
         elif kind == "result":
             self.keep(to_result(frame))
         elif kind == "done":
-            left_out = frame.header.get("left_out", ())
-            self.left_out = frozenset(map(str, left_out)) if isinstance(left_out, list) else frozenset()
+            self.cost = _cost(frame.header)
             self.over = True
         else:
             raise FrameError(f"the agent says {legible(str(kind), 40)!r}, which means nothing")
@@ -226,10 +233,10 @@ class _Talk:
         if len(self.answers) >= _MOST_RESULTS or self.received > _MOST_BYTES:
             raise FrameError(f"it answers without end ({len(self.answers)} results, {self.received} bytes)")
         ids = [probe.id for probe in self.asked]
-        if result.probe not in ids:
+        if result.probe not in ids and result.probe not in self.of_apis:
             raise FrameError(f"it answers {legible(result.probe, 60)!r}, which was not asked")
         self.answers.setdefault((result.probe, result.subject), result)
-        if result.probe not in self.answered:
+        if result.probe not in self.answered and result.probe in ids:
             self.answered.add(result.probe)
             self.on_probe(result.probe, len(self.answered), len(ids))
 
@@ -238,10 +245,30 @@ class _Talk:
             return NodeResults(node, failure=self.failure)
         asked = self.asked
         why = f"{self.failure} (after {len(self.answered)} of {len(asked)} probes)" if self.failure else ""
-        used_up = f"the node's time of {self.plan.seconds:g} s was used up"
+        left_out = self.cost.left_out if self.cost else ()
+        used_up = (self.cost.used_up if self.cost else "") or f"the node's time of {self.plan.seconds:g} s was used up"
         for probe in asked:
             if probe.id not in self.answered:
-                reason = why or (used_up if probe.id in self.left_out else "the agent gave no answer")
+                reason = why or (used_up if probe.id in left_out else "the agent gave no answer")
                 command = shlex.join(probe.argv) or " ".join(probe.files) or probe.id
                 self.answers[probe.id, ""] = Result(probe.id, command, status=Status.NOT_RUN, exit=None, reason=reason)
-        return NodeResults(node, self.answers, self.clock, self.hostname, why)
+        return NodeResults(node, self.answers, self.clock, self.hostname, why, self.cost)
+
+
+def _cost(done: Mapping[str, object]) -> Cost | None:
+    """What the agent's last word says of its own cost; None where it says nothing of use."""
+
+    def number(name: str) -> float:
+        value = done.get(name, 0)
+        return float(value) if isinstance(value, (int, float)) and math.isfinite(value) and value >= 0 else 0.0
+
+    left_out = done.get("left_out", ())
+    return Cost(
+        seconds=number("seconds"),
+        cpu=number("cpu"),
+        bytes=int(number("bytes")),
+        commands=int(number("commands")),
+        used_up=legible(str(done.get("used_up", ""))),
+        sparing=legible(str(done.get("sparing", ""))),
+        left_out=tuple(legible(str(id_), 120) for id_ in left_out[:1000]) if isinstance(left_out, list) else (),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from stackdoctor.diagnose.coverers import Coverers, covered_weights
 from stackdoctor.diagnose.hypothesis import Hypothesis
 from stackdoctor.model import Finding, Severity
 
@@ -13,7 +14,8 @@ __all__ = ["THRESHOLD", "Choice", "Fate", "choose"]
 THRESHOLD = 0.4
 """A hypothesis that scores less is not considered."""
 
-SYMPTOM_WEIGHT = {Severity.INFO: 0.1, Severity.WARNING: 1.0, Severity.ERROR: 3.0, Severity.CRITICAL: 4.0}
+SYMPTOM_WEIGHT = {Severity.INFO: 1, Severity.WARNING: 10, Severity.ERROR: 30, Severity.CRITICAL: 40}
+"""Whole numbers, whose sum is the same in any order."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,11 @@ def choose(candidates: Iterable[Hypothesis], findings: Sequence[Finding]) -> Cho
             fates[id(hypothesis)] = Fate("weak")
         else:
             able.append(hypothesis)
-    weights = [0.0 if f.past else SYMPTOM_WEIGHT[f.severity] for f in findings]
-    ranks = {id(h): (h.score, sum(weights[p] for p in h.covers), h.playbook.cause) for h in able}
+    weights = covered_weights([h.parts for h in able], [0 if f.past else SYMPTOM_WEIGHT[f.severity] for f in findings])
+    ranks = {id(h): (h.score, float(weight), h.playbook.cause) for h, weight in zip(able, weights, strict=True)}
     parents = _parents(able, ranks)
     roots = [h for h in able if id(h) not in parents]
-    chosen = _greedy(roots, weights, ranks, fates)
+    chosen = _greedy(roots, ranks, fates)
     links: dict[int, list[Hypothesis]] = {id(h): [] for h in chosen}
     for hypothesis in able:
         if id(hypothesis) in parents:
@@ -74,22 +76,23 @@ def _negative(rank: Rank) -> Rank:
 
 def _parents(able: Sequence[Hypothesis], ranks: dict[int, Rank]) -> dict[int, Hypothesis]:
     """The best hypothesis that explains all that another rests on; of two that explain each other the better."""
-    coverers: dict[int, list[Hypothesis]] = {}
-    for hypothesis in able:
-        for position in hypothesis.covers:
-            coverers.setdefault(position, []).append(hypothesis)
+    coverers = Coverers(able, ranks)
     parents: dict[int, Hypothesis] = {}
     for hypothesis in able:
-        rarest = min(hypothesis.own, key=lambda p: len(coverers[p]))
-        above = [
-            other
-            for other in coverers[rarest]
-            if other is not hypothesis
-            and hypothesis.own <= other.covers
-            and (not other.own <= hypothesis.covers or ranks[id(other)] > ranks[id(hypothesis)])
-        ]
-        if above:
-            parents[id(hypothesis)] = max(above, key=lambda h: ranks[id(h)])
+        best: Hypothesis | None = None
+        for users in coverers.of_rarest(hypothesis.own):
+            for other in users:
+                if best is not None and coverers.order[id(other)] >= coverers.order[id(best)]:
+                    break
+                if (
+                    other is not hypothesis
+                    and other.accounts_for(hypothesis.grounds)
+                    and (ranks[id(other)] > ranks[id(hypothesis)] or not hypothesis.accounts_for(other.grounds))
+                ):
+                    best = other
+                    break
+        if best is not None:
+            parents[id(hypothesis)] = best
     return _without_cycles(able, parents, ranks)
 
 
@@ -117,18 +120,21 @@ def _root(hypothesis: Hypothesis, parents: dict[int, Hypothesis]) -> Hypothesis:
     return hypothesis
 
 
-def _greedy(
-    roots: Iterable[Hypothesis], weights: Sequence[float], ranks: dict[int, Rank], fates: dict[int, Fate]
-) -> list[Hypothesis]:
+def _greedy(roots: Iterable[Hypothesis], ranks: dict[int, Rank], fates: dict[int, Fate]) -> list[Hypothesis]:
     """Take the root that explains most first; leave out one whose grounds others have explained by then."""
     chosen: list[Hypothesis] = []
-    covered: set[int] = set()
+    by: dict[int, Hypothesis] = {}
+    counted: set[int] = set()
     for hypothesis in sorted(roots, key=lambda h: _negative(ranks[id(h)])):
-        if hypothesis.own <= covered:
-            by = next((h for h in chosen if hypothesis.own & h.covers), None)
-            fates[id(hypothesis)] = Fate("redundant", by)
+        if hypothesis.own <= by.keys():
+            first = min((by[p] for p in hypothesis.own), key=lambda h: _negative(ranks[id(h)]), default=None)
+            fates[id(hypothesis)] = Fate("redundant", first)
             continue
         chosen.append(hypothesis)
-        covered |= hypothesis.covers
+        for part in hypothesis.parts:
+            if id(part) not in counted:
+                counted.add(id(part))
+                for position in part:
+                    by.setdefault(position, hypothesis)
         fates[id(hypothesis)] = Fate("chosen")
     return chosen

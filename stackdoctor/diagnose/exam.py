@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,30 +35,39 @@ class Broken:
 
 @dataclass(frozen=True)
 class Case:
-    """A snapshot and what is true of it; nothing broken is a case as well."""
+    """A snapshot and what is true of it; nothing broken is a case as well.
+
+    ``must_not`` are causes that must not be named, by no diagnosis however mild.
+    """
 
     name: str
     snapshot: Path
     what: str
     broken: tuple[Broken, ...]
+    must_not: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How the tool did: what it named, what it missed, what it named wrongly."""
+    """How the tool did: what it named, what it missed, what it named wrongly.
+
+    ``first``: the causes named first are the right ones, whatever their place.  ``places``: every broken thing is
+    named at its place.
+    """
 
     case: Case
     named: tuple[str, ...]
     missed: tuple[str, ...]
     wrong: tuple[str, ...]
     first: bool
+    places: bool
     unexplained: int
     seconds: float
 
     @property
     def right(self) -> bool:
         """Every cause named first, at its place, and no other."""
-        return not self.missed and not self.wrong and self.first
+        return not self.missed and not self.wrong and self.first and self.places
 
 
 def find_cases(directories: Iterable[Path]) -> Iterator[Case]:
@@ -74,7 +83,8 @@ def _case(truth: Path) -> Case:
     try:
         said = json.loads(truth.read_text(encoding="utf-8"))
         broken = tuple(Broken(frozenset(b["causes"]), frozenset(b["where"])) for b in said["broken"])
-        return Case(truth.parent.name, truth.parent / SNAPSHOT, str(said["what"]), broken)
+        must_not = frozenset(str(cause) for cause in said.get("must_not", ()))
+        return Case(truth.parent.name, truth.parent / SNAPSHOT, str(said["what"]), broken, must_not)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{truth} is no truth about a case: {type(error).__name__}: {error}") from error
 
@@ -85,16 +95,15 @@ def sit(case: Case, knowledge: Knowledge) -> Mark:
     correlation = analyse(read_snapshot(case.snapshot), knowledge).correlation
     seconds = time.monotonic() - began
     serious = [d for d in correlation.diagnoses if d.severity >= Severity.ERROR]
+    forbidden = [d for d in correlation.diagnoses if d.cause in case.must_not]
+    wrong = [d for d in serious if not any(b.is_named_by(d) for b in case.broken)]
     return Mark(
         case=case,
         named=tuple(f"{d.cause}@{d.where.get('node', '')}" for d in serious),
         missed=tuple("|".join(sorted(b.causes)) for b in case.broken if not any(b.is_named_by(d) for d in serious)),
-        wrong=tuple(d.cause for d in serious if not any(b.is_named_by(d) for b in case.broken)),
-        first=_first(serious, case.broken),
+        wrong=tuple(dict.fromkeys(d.cause for d in (*wrong, *forbidden))),
+        first=all(any(d.cause in b.causes for b in case.broken) for d in serious[: len(case.broken)]),
+        places=all(any(b.is_named_by(d) for d in serious) for b in case.broken),
         unexplained=sum(1 for f in correlation.unexplained if f.severity >= Severity.ERROR),
         seconds=seconds,
     )
-
-
-def _first(serious: Sequence[Diagnosis], broken: Sequence[Broken]) -> bool:
-    return all(any(b.is_named_by(d) for b in broken) for d in serious[: len(broken)])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
-from stackdoctor.diagnose.finding_index import FindingIndex
+from stackdoctor.diagnose.finding_index import FindingIndex, Parts
 from stackdoctor.diagnose.pattern import Binding, Pattern, fill, places
 from stackdoctor.diagnose.playbook import Playbook
 from stackdoctor.diagnose.runner import Examination
@@ -24,7 +25,7 @@ class Evaluated:
     """One pattern of a hypothesis: what it matched (positions of findings), or that it was not looked at."""
 
     pattern: Pattern
-    matched: tuple[int, ...]
+    matched: frozenset[int]
     unchecked: bool
 
 
@@ -38,17 +39,43 @@ class Hypothesis:
     because: tuple[Evaluated, ...]
     unless: tuple[Evaluated, ...]
     against: tuple[Evaluated, ...]
-    explains: tuple[frozenset[int], ...]
+    explains: tuple[Parts, ...]
 
     @cached_property
     def own(self) -> frozenset[int]:
         """The findings that it rests on."""
         return frozenset(p for e in self.when for p in e.matched)
 
+    @property
+    def grounds(self) -> tuple[frozenset[int], ...]:
+        """The findings that it rests on, pattern by pattern."""
+        return tuple(e.matched for e in self.when)
+
     @cached_property
+    def parts(self) -> tuple[frozenset[int], ...]:
+        """The findings that it accounts for, in sets that many hypotheses share."""
+        found = (
+            *self.grounds,
+            *(e.matched for e in self.because),
+            *(part for parts in self.explains for part in parts),
+        )
+        return tuple({id(part): part for part in found if part}.values())
+
+    @property
     def covers(self) -> frozenset[int]:
         """The findings that it accounts for: what it rests on, what supports it, and its symptoms."""
-        return self.own.union((p for e in self.because for p in e.matched), *self.explains)
+        return frozenset().union(*self.parts)
+
+    def accounts_for(self, grounds: Iterable[frozenset[int]]) -> bool:
+        """Whether it covers all findings of these sets."""
+        return all(any(ground is part for part in self.parts) or not self._without_parts(ground) for ground in grounds)
+
+    def _without_parts(self, left: frozenset[int]) -> frozenset[int]:
+        for part in self.parts:
+            if not left:
+                break
+            left -= part
+        return left
 
     @property
     def excluded(self) -> bool:
@@ -64,7 +91,7 @@ class Hypothesis:
         for each in self.when:
             doubt *= 1 - each.pattern.weight
         for each in self.because:
-            if not self.own.issuperset(each.matched):  # no finding counts twice
+            if not each.matched <= self.own:  # no finding counts twice
                 doubt *= 1 - each.pattern.weight
         score = 1 - doubt
         for each in self.against:
@@ -104,20 +131,20 @@ def _identity(playbook: Playbook) -> tuple[str, ...]:
 
 
 class _Case:
-    """A binding, and the findings that each pattern of the clauses so far matched."""
+    """A binding, and what each pattern of the clauses so far matched, in sets that are yet to be united."""
 
-    def __init__(self, binding: Binding, matched: Mapping[Pattern, frozenset[int]]) -> None:
+    def __init__(self, binding: Binding, matched: Mapping[Pattern, list[Collection[int]]]) -> None:
         self.binding = binding
-        self.matched = dict(matched)
+        self.matched = {pattern: list(found) for pattern, found in matched.items()}
 
-    def with_clause(self, added: Binding, pattern: Pattern, found: Iterable[int]) -> _Case:
+    def with_clause(self, added: Binding, pattern: Pattern, found: Collection[int]) -> _Case:
         grown = _Case({**self.binding, **added}, self.matched)
-        grown.add({pattern: frozenset(found)})
+        grown.add({pattern: [found]})
         return grown
 
-    def add(self, matched: Mapping[Pattern, frozenset[int]]) -> None:
+    def add(self, matched: Mapping[Pattern, list[Collection[int]]]) -> None:
         for pattern, found in matched.items():
-            self.matched[pattern] = self.matched.get(pattern, frozenset()) | found
+            self.matched.setdefault(pattern, []).extend(found)
 
 
 def _join(playbook: Playbook, index: FindingIndex) -> Iterable[_Case]:
@@ -142,20 +169,20 @@ def _hypothesis(playbook: Playbook, case: _Case, index: FindingIndex, examinatio
 
     def evaluate(pattern: Pattern) -> Evaluated:
         matches = index.matches(pattern, binding)
+        found = index.positions(pattern, binding)
         if len(matches) == 1:
             for variable, value in matches[0][0].items():
                 binding.setdefault(variable, value)
-        found = tuple(p for _, positions in matches for p in positions)
         return Evaluated(pattern, found, not found and was_not_looked_at(pattern, binding, examination))
 
     return Hypothesis(
         playbook=playbook,
         binding=binding,
-        when=tuple(Evaluated(pattern, tuple(sorted(found)), False) for pattern, found in case.matched.items()),
+        when=tuple(Evaluated(p, index.shared(chain(*found)), False) for p, found in case.matched.items()),
         because=tuple(evaluate(p) for p in playbook.because),
         unless=tuple(evaluate(p) for p in playbook.unless),
         against=tuple(evaluate(p) for p in playbook.against),
-        explains=tuple(index.positions(p, binding, lenient=True) for p in playbook.explains),
+        explains=tuple(index.parts(p, binding) for p in playbook.explains),
     )
 
 
@@ -166,7 +193,5 @@ def was_not_looked_at(pattern: Pattern, binding: Binding, examination: Examinati
         for key, term in pattern.terms
         if key in HOST_TERMS and term.variable in binding and not term.negated
     }
-    for missed in examination.not_checked:
-        if missed.check == pattern.finding and (not nodes or not missed.node or missed.node in nodes):
-            return True
-    return False
+    missed = examination.missed(pattern.finding)
+    return bool(missed) and (not nodes or "" in missed or not nodes.isdisjoint(missed))

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from stackdoctor.collect.allowed import refuse_unlisted
+from stackdoctor.collect.api_reads import api_reads_of, is_api_probe
 from stackdoctor.collect.plan import LOG_PROBE, LogScan, Plan, merge_probes
 from stackdoctor.diagnose.log_checks import log_checks
 from stackdoctor.diagnose.names import NAME_PROBES
 from stackdoctor.diagnose.playbook import Playbook, load_playbooks
-from stackdoctor.diagnose.registry import GROUP, Check, entry_packages, load_checks, probes_of, select_checks
+from stackdoctor.diagnose.registry import (
+    GROUP,
+    Check,
+    allowed_fact,
+    entry_packages,
+    load_checks,
+    probes_of,
+    select_checks,
+)
 from stackdoctor.diagnose.roles import ROLE_PROBES
 from stackdoctor.errors import UsageError
 from stackdoctor.facts.fact import Fact
@@ -20,28 +30,36 @@ from stackdoctor.facts.signatures import Signature, load_signatures, to_pattern
 
 __all__ = ["Knowledge", "load_knowledge"]
 
+OWN = "stackdoctor.checks"
+"""The package whose signatures the project's own tests have tried."""
+
 
 @dataclass(frozen=True)
 class Knowledge:
-    """``checks`` are the selected ones, those of log signatures included."""
+    """``checks`` are the selected ones, those of log signatures included; ``known`` are the ids of all there are."""
 
     checks: tuple[Check, ...]
     signatures: tuple[Signature, ...]
     playbooks: tuple[Playbook, ...]
+    known: frozenset[str] = frozenset()
 
-    def plan(self, *, since: float, seconds: float, facts: Iterable[type[Fact]] = ()) -> Plan:
+    def plan(
+        self, *, since: float, seconds: float, facts: Iterable[type[Fact]] = (), consents: Container[str] = ()
+    ) -> Plan:
         """What a node is asked so that every selected check can look: logs ``since`` seconds back.
 
-        ``facts`` are wanted besides what the checks ask for.
+        ``facts`` are wanted besides what the checks ask for; ``consents`` are what the operator allows to be asked
+        besides (``database``).
         Raises UsageError when a check asks for a command outside the list of read-only commands.
         """
-        wanted = [*NAME_PROBES, *ROLE_PROBES, *probes_of(self.checks)]
-        wanted += [probe for fact in facts for probe in fact.probes]
-        probes = merge_probes(p for p in wanted if p != LOG_PROBE)
+        wanted = [*NAME_PROBES, *ROLE_PROBES, *probes_of(self.checks, consents)]
+        wanted += [probe for fact in facts if allowed_fact(fact, consents) for probe in fact.probes]
+        every = merge_probes(p for p in wanted if p != LOG_PROBE)
+        probes = tuple(p for p in every if not is_api_probe(p))
         refuse_unlisted(probes)
         patterns = tuple(to_pattern(s) for s in self._selected_signatures())
         logs = LogScan(since, LOG_SOURCES, patterns) if patterns else None
-        return Plan(probes, logs, seconds=seconds)
+        return Plan(probes, logs, seconds=seconds, apis=api_reads_of(every))
 
     def _selected_signatures(self) -> Iterator[Signature]:
         """Those of selected log checks; all of them when a check reads the log hits itself."""
@@ -65,7 +83,10 @@ def load_knowledge(
 ) -> Knowledge:
     """Load and check everything; raises UsageError that names the broken file."""
     check_directories = tuple(check_directories)
-    signatures = load_signatures(_signature_files(check_directories))
+    installed = {file: package.__name__ for package in entry_packages(GROUP) for file in _signature_files(package)}
+    written = [file for directory in check_directories for file in sorted(directory.rglob("*.yaml"))]
+    proven = {file for file, package in installed.items() if package == OWN}
+    signatures = load_signatures([*installed, *written], proven)
     checks = (*load_checks(check_directories), *log_checks(signatures))
     playbooks = load_playbooks(playbook_directories)
     known = {c.id for c in checks}
@@ -75,12 +96,10 @@ def load_knowledge(
                 raise UsageError(
                     f"{playbook.origin}: no check is called {pattern.finding}; `stackdoctor checks` lists them"
                 )
-    return Knowledge(select_checks(sorted(checks, key=lambda c: c.id), globs), signatures, playbooks)
+    chosen = select_checks(sorted(checks, key=lambda c: c.id), globs)
+    return Knowledge(chosen, signatures, playbooks, frozenset(known))
 
 
-def _signature_files(directories: Iterable[Path]) -> Iterator[Path]:
-    for package in entry_packages(GROUP):
-        for place in package.__path__:
-            yield from sorted((Path(place) / "logs").glob("*.yaml"))
-    for directory in directories:
-        yield from sorted(directory.rglob("*.yaml"))
+def _signature_files(package: ModuleType) -> Iterator[Path]:
+    for place in package.__path__:
+        yield from sorted((Path(place) / "logs").glob("*.yaml"))

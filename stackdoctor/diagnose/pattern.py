@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from stackdoctor.model import Finding
 
@@ -84,22 +85,23 @@ class Pattern:
     past: bool = False
     expected: bool = False
 
-    @property
+    @cached_property
     def variables(self) -> tuple[str, ...]:
         """The variables that a match binds, in the order of the terms."""
         return tuple(dict.fromkeys(t.variable for _, t in self.terms if t.variable and not t.negated))
 
-    def bind(self, finding: Finding, binding: Binding, *, lenient: bool = False) -> dict[str, str] | None:
-        """``binding`` grown by a match with ``finding``, or None.
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that it asks for."""
+        return tuple(sorted({key for key, _ in self.terms}))
 
-        A key that the finding does not have fails a term, unless ``lenient``: what a symptom does not
-        say (the topic of a time-out that names a message id only) does not speak against its cause.
-        """
+    def bind(self, finding: Finding, binding: Binding) -> dict[str, str] | None:
+        """``binding`` grown by a match with ``finding``, or None; a key that it does not have fails a term."""
         grown = dict(binding)
         for key, term in self.terms:
             value = attribute(finding, key)
             if value is None:
-                if lenient or term.negated:
+                if term.negated:
                     continue
                 return None
             if not term.holds(value, grown):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,16 @@ __all__ = ["Playbook", "load_playbooks", "parse_playbook"]
 
 GROUP = "stackdoctor.playbooks"
 REQUIRED = ("cause", "title", "severity", "systems", "why", "when", "confirm", "fix")
-OPTIONAL = ("where", "because", "unless", "against", "explains", "refs")
+OPTIONAL = ("where", "logs", "because", "unless", "against", "explains", "refs")
 RESERVED = ("weight", "past", "expected")
 RISKS = ("read-only", "restart", "config-change", "destructive")
 
 
-class PlainWords(yaml.SafeLoader):
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's parser where PyYAML was built with it: ten times as fast, which a hundred playbooks make felt."""
+
+
+class PlainWords(_Loader):  # type: ignore[misc,valid-type]
     """YAML in which `on`, `yes` and their like are words and not truth values, as in YAML 1.2."""
 
 
@@ -39,7 +43,10 @@ Clause = tuple[Pattern, ...]
 
 @dataclass(frozen=True)
 class Playbook:
-    """One root cause: when it holds, what speaks for and against it, what it explains, what to do."""
+    """One root cause: when it holds, what speaks for and against it, what it explains, what to do.
+
+    ``logs`` stands for ``when`` where there are only logs: a moment that is past.
+    """
 
     cause: str
     title: str
@@ -47,6 +54,7 @@ class Playbook:
     systems: tuple[str, ...]
     why: str
     when: tuple[Clause, ...]
+    logs: tuple[Clause, ...]
     because: tuple[Pattern, ...]
     unless: tuple[Pattern, ...]
     against: tuple[Pattern, ...]
@@ -69,9 +77,17 @@ class Playbook:
     @property
     def patterns(self) -> Iterator[Pattern]:
         """All patterns, of all sections."""
-        for clause in self.when:
+        for clause in (*self.when, *self.logs):
             yield from clause
         yield from (*self.because, *self.unless, *self.against, *self.explains)
+
+    @property
+    def by_logs(self) -> Playbook | None:
+        """The same cause as logs alone can show it; None where they cannot."""
+        if self.logs:
+            return replace(self, when=self.logs)
+        clauses = tuple(tuple(p for p in clause if p.finding.startswith("log.")) for clause in self.when)
+        return replace(self, when=clauses) if all(clauses) else None
 
 
 def load_playbooks(directories: Iterable[Path] = ()) -> tuple[Playbook, ...]:
@@ -123,6 +139,7 @@ def _playbook(data: Any, origin: str) -> Playbook:
         systems=tuple(data["systems"]),
         why=" ".join(data["why"].split()),
         when=tuple(_clause(item) for item in data["when"]),
+        logs=tuple(_clause(item) for item in data.get("logs") or ()),
         because=tuple(_pattern(item) for item in data.get("because") or ()),
         unless=tuple(_pattern(item) for item in data.get("unless") or ()),
         against=tuple(_pattern(item) for item in data.get("against") or ()),
@@ -134,6 +151,7 @@ def _playbook(data: Any, origin: str) -> Playbook:
         origin=origin,
     )
     _refuse_unbound(playbook)
+    _refuse_other_than_logs(playbook)
     return playbook
 
 
@@ -183,3 +201,17 @@ def _refuse_unbound(playbook: Playbook) -> None:
         for name in places(text):
             if name not in known:
                 raise ValueError(f"{{{name}}} in {text!r} is bound by no pattern of when or because")
+
+
+def _refuse_other_than_logs(playbook: Playbook) -> None:
+    """``logs`` names log signatures only, and binds what the title says."""
+    if not playbook.logs:
+        return
+    patterns = [p for clause in playbook.logs for p in clause]
+    for pattern in patterns:
+        if not pattern.finding.startswith("log."):
+            raise ValueError(f"logs: {pattern.finding} is not a log signature (log.…)")
+    bound = set(playbook.by_logs.variables) if playbook.by_logs else set()
+    for name in places(playbook.title):
+        if name not in bound:
+            raise ValueError(f"{{{name}}} in {playbook.title!r} is bound by no pattern of logs")

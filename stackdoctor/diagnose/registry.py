@@ -9,7 +9,7 @@ import inspect
 import pkgutil
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,7 +19,17 @@ from stackdoctor.errors import UsageError
 from stackdoctor.facts.fact import Fact
 from stackdoctor.model import Cloud, Finding, Probe, Severity
 
-__all__ = ["GROUP", "Check", "Need", "check_of", "entry_packages", "load_checks", "probes_of", "select_checks"]
+__all__ = [
+    "GROUP",
+    "Check",
+    "Need",
+    "allowed_fact",
+    "check_of",
+    "entry_packages",
+    "load_checks",
+    "probes_of",
+    "select_checks",
+]
 
 GROUP = "stackdoctor.checks"
 
@@ -150,8 +160,15 @@ def select_checks(checks: Iterable[Check], globs: Iterable[str]) -> tuple[Check,
     return tuple(c for c in checks if not globs or any(fnmatchcase(c.id, glob) for glob in globs))
 
 
-def probes_of(checks: Iterable[Check]) -> Iterator[Probe]:
-    """The probes that feed the facts of ``checks``, with repetitions."""
+def allowed_fact(fact: type[Fact], consents: Container[str]) -> bool:
+    """Whether ``fact`` may be asked for: one with a ``consent`` only where the operator gave that one."""
+    consent = getattr(fact, "consent", "")
+    return not consent or consent in consents
+
+
+def probes_of(checks: Iterable[Check], consents: Container[str] = ()) -> Iterator[Probe]:
+    """The probes that feed the facts of ``checks``, with repetitions, of those that need a consent if it is given."""
     for each in checks:
         for need in each.needs:
-            yield from need.fact.probes
+            if allowed_fact(need.fact, consents):
+                yield from need.fact.probes

@@ -16,7 +16,7 @@ SHOWN = 3
 
 def why(playbook: Playbook, choice: Choice, findings: Sequence[Finding]) -> Iterator[str]:
     """Lines of plain text about every case of ``playbook``, or about what it lacks to have one."""
-    cases = [(h, fate) for h, fate in choice.fates if h.playbook is playbook]
+    cases = [(h, fate) for h, fate in choice.fates if h.playbook.cause == playbook.cause]
     yield f"{playbook.cause}: {playbook.title}"
     if not cases:
         yield from _lacking(playbook, findings)

@@ -19,7 +19,7 @@ from typing import ClassVar
 from stackdoctor.errors import ParseError
 from stackdoctor.facts.answers import json_rows, number, rows_in, text
 from stackdoctor.facts.links_text import blocks, value_of
-from stackdoctor.facts.namespaces import NETNS_LIST, answers, within
+from stackdoctor.facts.namespaces import NETNS_LIST, answers, gaps_of, within
 from stackdoctor.model import Evidence, NodeResults, Probe
 
 __all__ = [
@@ -88,6 +88,11 @@ class Addresses:
                 line = f"{family} {row.interface} scope {row.scope} {' '.join(sorted(row.flags))}".rstrip()
                 found.append(replace(row, evidence=results.evidence(result, f"{line} dev {row.device}")))
         return cls(tuple(found), read.absent)
+
+    @property
+    def gaps(self) -> tuple[tuple[str, str], ...]:
+        """The namespaces that could not be read."""
+        return gaps_of(self.absent)
 
     def on(self, device: str, namespace: str = "") -> tuple[Address, ...]:
         """The addresses of one interface."""

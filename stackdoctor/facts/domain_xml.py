@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -20,6 +20,7 @@ from stackdoctor.model import Evidence
 __all__ = ["DomainDisk", "DomainInterface", "DomainXml", "parse_domain"]
 
 LONGEST = 1024 * 1024
+DEEPEST = 200  # as many layers as libvirt follows (src/storage_file/storage_source.c)
 NOVA = "{http://openstack.org/xmlns/libvirt/nova/"
 
 
@@ -50,7 +51,9 @@ class DomainDisk:
     """A guest's disk: ``target`` is its name in the guest (vda), ``serial`` of a Cinder volume is the volume's id.
 
     ``kind`` is file, block, network, volume ...; ``source`` the file, the host's device or the network name.
-    Of iSCSI through QEMU: ``protocol`` iscsi, ``iqn`` and ``lun`` from the name, ``hosts`` as address:port.
+    Of iSCSI through QEMU: ``protocol`` iscsi, ``iqn`` and ``lun`` from the name, ``hosts`` as address:port, ``user``
+    the CHAP account (its secret is not in the XML).  ``backing`` are the files below an overlay, the nearest first,
+    which libvirt tells of guests that run.  ``shared`` says that several guests may have it (a multi-attach volume).
     """
 
     target: str
@@ -63,6 +66,9 @@ class DomainDisk:
     hosts: tuple[str, ...]
     serial: str
     evidence: Evidence
+    user: str = ""
+    backing: tuple[str, ...] = ()
+    shared: bool = False
 
     def __str__(self) -> str:
         return self.target
@@ -150,4 +156,17 @@ def _disk(element: ElementTree.Element, evidence: Callable[[str], Evidence]) -> 
         hosts,
         serial,
         evidence(" ".join(words)),
+        _attribute(element, "source/auth", "username") or _attribute(element, "auth", "username"),
+        tuple(_backing(element)),
+        element.find("shareable") is not None,
     )
+
+
+def _backing(element: ElementTree.Element) -> Iterator[str]:
+    """The files below ``element``; a chain's end is an empty ``backingStore``."""
+    for _ in range(DEEPEST):
+        below = element.find("backingStore")
+        if below is None or not (source := _attribute(below, "source", "file")):
+            return
+        yield source
+        element = below

@@ -24,6 +24,7 @@ from typing import ClassVar
 
 from stackdoctor.errors import CouldNotCheck, ParseError
 from stackdoctor.facts.iptables_rule import COUNTERS, Match, Option, Rule
+from stackdoctor.facts.namespaces import gaps_of
 from stackdoctor.model import Each, NodeResults, Probe, Result, Status
 
 __all__ = ["Chain", "Ip6tables", "Iptables", "Match", "Option", "Rule", "Table", "parse_tables"]
@@ -117,6 +118,11 @@ class Iptables:
             else:
                 beside = tables if tables.tables else None
         return cls(host.tables, host.backend, host.version, host.incompatible, namespaces, beside, unread)
+
+    @property
+    def gaps(self) -> tuple[tuple[str, str], ...]:
+        """The namespaces that could not be read."""
+        return gaps_of(self.unread)
 
     @classmethod
     def of(cls, text: str) -> Iptables:

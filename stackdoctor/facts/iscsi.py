@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from stackdoctor.errors import ParseError
+from stackdoctor.errors import CouldNotCheck, NotApplicable, ParseError
 from stackdoctor.facts.answers import integer, output, said
+from stackdoctor.facts.iscsi_sysfs import SysfsIscsi
 from stackdoctor.facts.iscsi_target import volume_id_of
 from stackdoctor.model import Evidence, NodeResults, Probe, Status
 
@@ -76,14 +77,32 @@ class IscsiSession:
 
 @dataclass(frozen=True)
 class IscsiSessions:
-    """All sessions of the kernel's initiator; none is a value (iscsiadm says so with exit status 21)."""
+    """All sessions of the kernel's initiator; none is a value (iscsiadm says so with exit status 21).
+
+    Where iscsiadm is not there or fails (it asks iscsid), they are read from sysfs.
+    """
 
     sessions: tuple[IscsiSession, ...]
-    probes: ClassVar[tuple[Probe, ...]] = (ISCSI_SESSIONS,)
+    probes: ClassVar[tuple[Probe, ...]] = (ISCSI_SESSIONS, *SysfsIscsi.probes)
 
     @classmethod
     def parse(cls, results: NodeResults) -> IscsiSessions:
-        """The sessions; raises NotApplicable without iscsiadm, CouldNotCheck or ParseError."""
+        """The sessions; raises NotApplicable without iscsiadm and sessions, CouldNotCheck or ParseError."""
+        try:
+            return cls._told(results)
+        except ParseError:
+            raise
+        except (CouldNotCheck, NotApplicable):
+            try:
+                kernel = SysfsIscsi.parse(results)
+            except (CouldNotCheck, NotApplicable):
+                kernel = SysfsIscsi((), ())
+            if not kernel.sessions:
+                raise
+            return cls(_of_kernel(kernel))
+
+    @classmethod
+    def _told(cls, results: NodeResults) -> IscsiSessions:
         result = results.one(ISCSI_SESSIONS)
         if result.status is Status.RAN and result.exit == NO_SESSIONS:
             return cls(())
@@ -92,6 +111,16 @@ class IscsiSessions:
     def of_volume(self, volume_id: str) -> tuple[IscsiSession, ...]:
         """The sessions (one a path) to one Cinder volume."""
         return tuple(s for s in self.sessions if volume_id and s.volume_id == volume_id)
+
+
+def _of_kernel(kernel: SysfsIscsi) -> tuple[IscsiSession, ...]:
+    found: list[IscsiSession] = []
+    for session in kernel.sessions:
+        disks = tuple(AttachedDisk(disk.device, disk.lun, disk.state) for disk in kernel.of_session(session.sid))
+        found.append(
+            IscsiSession(session.iqn, session.portal, session.sid, "", "", session.state, "", disks, session.evidence)
+        )
+    return tuple(found)
 
 
 @dataclass

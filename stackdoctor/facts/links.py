@@ -17,7 +17,7 @@ from typing import ClassVar
 from stackdoctor.errors import CouldNotCheck, NotApplicable, ParseError
 from stackdoctor.facts.answers import Row, json_rows, nested, number, text
 from stackdoctor.facts.links_text import Block, blocks, counters_of, kind_of, pairs, value_of
-from stackdoctor.facts.namespaces import NETNS_LIST, answers, parse_namespaces, within
+from stackdoctor.facts.namespaces import NETNS_LIST, answers, gaps_of, parse_namespaces, within
 from stackdoctor.model import Evidence, NodeResults, Probe
 
 __all__ = ["HOST_LINKS", "NETNS_LINKS", "Counters", "Link", "Links", "Vxlan", "parse_json_links", "parse_text_links"]
@@ -141,6 +141,11 @@ class Links:
                 peer = row.peer_namespace or (ids.get(row.peer_netnsid, "") if not namespace else "")
                 found.append(replace(row, peer_namespace=peer, evidence=results.evidence(result, row.line)))
         return cls(tuple(found), read.absent)
+
+    @property
+    def gaps(self) -> tuple[tuple[str, str], ...]:
+        """The namespaces that could not be read."""
+        return gaps_of(self.absent)
 
     def named(self, name: str, namespace: str = "") -> Link | None:
         """The interface called ``name`` in ``namespace``."""

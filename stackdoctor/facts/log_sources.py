@@ -34,6 +34,14 @@ _SHORT = {
         "backup": "cinder-backup",
     },
     "glance": {"api": "glance-api", "registry": "glance-registry"},
+    "ceilometer": {
+        "agent-notification": "ceilometer-agent-notification",
+        "central": "ceilometer-agent-central",
+        "compute": "ceilometer-agent-compute",
+        "polling": "ceilometer-polling",
+    },
+    "aodh": {"evaluator": "aodh-evaluator", "listener": "aodh-listener", "notifier": "aodh-notifier"},
+    "gnocchi": {"metricd": "gnocchi-metricd", "statsd": "gnocchi-statsd"},
 }
 """RDO's short file names, by folder."""
 
@@ -46,7 +54,6 @@ _PROJECTS = (
         "heat",
         "keystone",
         "placement",
-        "horizon",
         "ceilometer",
         "gnocchi",
         "aodh",
@@ -63,7 +70,7 @@ _PROJECTS = (
         "mistral",
         "masakari",
     ),
-    *("swift", "cyborg", "zun", "watcher"),
+    *("cyborg", "zun", "watcher"),
 )
 
 
@@ -106,7 +113,18 @@ LOG_SOURCES: tuple[LogSource, ...] = (
     LogSource("audit", "auto", ("/var/log/audit/audit.log",)),
     LogSource("chrony", "auto", ("/var/log/kolla/chrony/chrony*.log",)),
     LogSource("keystone", "auto", ("/var/log/apache2/keystone*.log", "/var/log/httpd/keystone*.log")),
+    LogSource(
+        "horizon",
+        "auto",
+        ("/var/log/openstack-dashboard/*error*.log", "/var/log/httpd/horizon*error*log", *_everywhere("horizon/*.log")),
+    ),
     LogSource("apache", "auto", ("/var/log/apache2/*error*.log", "/var/log/httpd/*error*log")),
+    LogSource("swift", "auto", _everywhere("swift/*.log")),
+    LogSource(
+        "kafka",
+        "auto",
+        ("/opt/kafka/logs/server.log", "/usr/local/kafka/logs/server.log", *_everywhere("kafka/server.log")),
+    ),
     *(
         LogSource(service, "oslo", _everywhere(f"{folder}/{name}.log"))
         for folder, names in _SHORT.items()

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
@@ -99,6 +100,7 @@ class LogHit:
             first=self.first,
             last=self.last,
             count=self.count,
+            episodes=(),
             **{"service": self.service, **signature.finding_keys(self.keys)},
         )
 
@@ -116,12 +118,16 @@ class LogHit:
 
 @dataclass(frozen=True)
 class LogHits:
-    """What one node's logs say about the window from ``since`` to ``until``, on the node's own clock."""
+    """What one node's logs say about the window from ``since`` to ``until``, on the node's own clock.
+
+    ``later`` is what they say of the time after ``until``, where it is a moment before the scan.
+    """
 
     hits: tuple[LogHit, ...]
     files: tuple[LogFile, ...]
     since: float
     until: float
+    later: tuple[LogHit, ...] = ()
 
     probes: ClassVar[tuple[Probe, ...]] = (LOG_PROBE,)
 
@@ -155,22 +161,37 @@ class LogHits:
 
     def of(self, signature: str) -> tuple[LogHit, ...]:
         """The hits of one signature, by its id."""
-        return tuple(hit for hit in self.hits if hit.signature == signature)
+        return tuple(self._by_signature.get(signature, ()))
 
     def recovered(self, hit: LogHit, signature: Signature) -> bool:
-        """Whether the same log says later that it is over: a line of ``signature.recovered_by`` after the last one.
+        """Whether the same log says later that it is over: a line of ``signature.recovered_by`` after the last one."""
+        return any(other.last > hit.last for other in self.recoveries(hit, signature))
 
-        Keys that both lines have (the broker, the process, the topic) must be the same.
+    def recovers(self, hit: LogHit, signature: Signature) -> float | None:
+        """When, after ``until``, the same log says that it is over: so long it held.  None where it never does."""
+        return min((o.first for o in self.later if _ends(o, hit, signature)), default=None)
+
+    def recoveries(self, hit: LogHit, signature: Signature) -> tuple[LogHit, ...]:
+        """The lines of the same log that say that it is over, whenever they came.
+
+        Keys that both have (the broker, the process, the topic) must be the same.
         """
-        keys = signature.finding_keys(hit.keys)
-        return any(
-            other.signature in signature.recovered_by
-            and other.log == hit.log
-            and other.service == hit.service
-            and other.last > hit.last
-            and all(other.keys[key] == keys[key] for key in other.keys.keys() & keys.keys())
-            for other in self.hits
-        )
+        enders = (other for id_ in signature.recovered_by for other in self._by_signature.get(id_, ()))
+        return tuple(other for other in enders if _ends(other, hit, signature))
+
+    @cached_property
+    def _by_signature(self) -> Mapping[str, list[LogHit]]:
+        found: dict[str, list[LogHit]] = {}
+        for hit in self.hits:
+            found.setdefault(hit.signature, []).append(hit)
+        return found
+
+
+def _ends(other: LogHit, hit: LogHit, signature: Signature) -> bool:
+    if other.signature not in signature.recovered_by or other.log != hit.log or other.service != hit.service:
+        return False
+    keys = signature.finding_keys(hit.keys)
+    return all(other.keys[key] == keys[key] for key in other.keys.keys() & keys.keys())
 
 
 def _once(hits: tuple[LogHit, ...]) -> tuple[LogHit, ...]:

@@ -42,8 +42,10 @@ VOLUME_COLUMNS = {
 
 def _probe(id: str, program: str, columns: Mapping[str, str]) -> Probe:
     wanted = ("--units", "b", "--nosuffix", "-o", ",".join(columns))
-    older = (program, "--separator", "|", *wanted)
-    return Probe(id, (program, "--reportformat", "json", *wanted), (older,), root=True, timeout=10.0)
+    # without these LVM makes lock files in /run/lock and writes its hints anew, even for a report
+    newer = (program, "--nolocking", "--nohints", "--reportformat", "json", *wanted)
+    older = (program, "--config", "global{locking_type=0}", "--separator", "|", *wanted)
+    return Probe(id, newer, (older,), root=True, timeout=10.0)
 
 
 VOLUME_GROUPS = _probe("lvm.groups", "vgs", GROUP_COLUMNS)

@@ -16,9 +16,9 @@ from stackdoctor.errors import CouldNotCheck, NotApplicable, ParseError
 from stackdoctor.facts.answers import integer, output
 from stackdoctor.model import Evidence, NodeResults, Probe, Result, Status
 
-__all__ = ["MYSQL_STATUS", "MYSQL_VARIABLES", "Galera", "Mysql", "parse_variables"]
+__all__ = ["CLIENT", "MYSQL_STATUS", "MYSQL_VARIABLES", "Galera", "Mysql", "parse_variables"]
 
-SETTINGS = ("hostname", "version", "max_connections", "wsrep_on")
+SETTINGS = ("hostname", "version", "max_connections", "wsrep_on", "wait_timeout")
 CLIENT = ("mysql", "--batch", "--connect-timeout=5", "-e")
 MYSQL_STATUS = Probe(
     "mysql.status", (*CLIENT, "SHOW GLOBAL STATUS"), root=True, container="mariadb|mysql", timeout=10.0
@@ -46,6 +46,7 @@ class Galera:
     ready: bool
     connected: bool
     evidence: Evidence
+    cluster: str = ""  # wsrep_cluster_state_uuid: the same on all members of one cluster
 
     def __str__(self) -> str:
         return "Galera"
@@ -81,6 +82,7 @@ class Mysql:
     galera: Galera | None
     evidence: Evidence
     absent: str = ""
+    wait_timeout: int | None = None  # seconds after which an idle client is cut off
     probes: ClassVar[tuple[Probe, ...]] = (MYSQL_STATUS, MYSQL_VARIABLES)
 
     def __str__(self) -> str:
@@ -129,6 +131,7 @@ class Mysql:
                 f"Max_used_connections {status.get('max_used_connections', '?')}",
             ),
             absent,
+            integer(settings.get("wait_timeout", "")),
         )
 
 
@@ -148,6 +151,7 @@ def _galera(status: dict[str, str], settings: dict[str, str], results: NodeResul
         status.get("wsrep_ready", "").upper() == "ON",
         status.get("wsrep_connected", "").upper() == "ON",
         results.evidence(result, " ".join(f"{name} {status.get(name, '?')}" for name in names)),
+        status.get("wsrep_cluster_state_uuid", ""),
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "NamespaceProcesses",
     "Namespaces",
     "answers",
+    "gaps_of",
     "parse_listeners",
     "parse_namespaces",
     "within",
@@ -152,6 +153,25 @@ def answers(results: NodeResults, inside: Probe, host: Probe | None = None) -> A
     return Answers(tuple(said), absent)
 
 
+CHECKS = {"qdhcp": "dhcp.*", "qrouter": "router.*", "snat": "router.*", "fip": "router.*"}
+"""The checks that miss what is in a namespace of Neutron's."""
+
+
+def gaps_of(absent: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What the report says of namespaces that could not be read, or went away between listing and entering.
+
+    >>> gaps_of({"qdhcp-8af4f28b": "ip netns exec qdhcp-8af4f28b ip addr: timed-out", "cni-1": "exit status 1"})
+    (('dhcp.*', 'namespace qdhcp-8af4f28b: ip netns exec qdhcp-8af4f28b ip addr: timed-out'),)
+    """
+    found: list[tuple[str, str]] = []
+    for name, why in absent.items():
+        if name == "*":
+            found += [(glob, f"namespaces: {why}") for glob in dict.fromkeys(CHECKS.values())]
+        elif (glob := CHECKS.get(namespace_kind(name)[0])) is not None:
+            found.append((glob, f"namespace {name}: {why}"))
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class NamespaceProcesses:
     """The processes whose network namespace is a named one (``ip netns pids NAME``: one pid a line)."""
@@ -214,6 +234,11 @@ class Listeners:
             for listener in parse_listeners(printed, name, results, result)
         )
         return cls(tuple(found), read.absent)
+
+    @property
+    def gaps(self) -> tuple[tuple[str, str], ...]:
+        """The namespaces that could not be read."""
+        return gaps_of(self.absent)
 
     def within(self, namespace: str) -> tuple[Listener, ...]:
         """The sockets of one namespace."""

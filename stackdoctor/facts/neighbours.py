@@ -8,20 +8,22 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from stackdoctor.errors import ParseError
-from stackdoctor.facts.answers import Row, json_rows, text
+from stackdoctor.facts.answers import Row, integer, json_rows, output, text
 from stackdoctor.facts.links_text import value_of
-from stackdoctor.facts.namespaces import NETNS_LIST, answers, within
+from stackdoctor.facts.namespaces import NETNS_LIST, answers, gaps_of, within
 from stackdoctor.model import Evidence, NodeResults, Probe
 
 __all__ = [
     "HOST_NEIGHBOURS",
     "NETNS_NEIGHBOURS",
     "Neighbour",
+    "NeighbourTable",
     "Neighbours",
     "parse_json_neighbours",
     "parse_text_neighbours",
@@ -82,6 +84,11 @@ class Neighbours:
                 found.append(replace(row, evidence=results.evidence(result, row.line)))
         return cls(tuple(found), read.absent)
 
+    @property
+    def gaps(self) -> tuple[tuple[str, str], ...]:
+        """The namespaces that could not be read."""
+        return gaps_of(self.absent)
+
     def of(self, address: str, namespace: str | None = None) -> tuple[Neighbour, ...]:
         """The entries for ``address``, in one namespace or in all of them."""
         return tuple(n for n in self.neighbours if n.address == address and namespace in (None, n.namespace))
@@ -136,3 +143,37 @@ def _text_neighbours(printed: str, namespace: str) -> Iterator[Neighbour]:
             "router" in words[3:],
             "proxy" in words[3:],
         )
+
+
+@dataclass(frozen=True)
+class NeighbourTable:
+    """How full the kernel's IPv4 neighbour table is, which all namespaces of a node share (man arp(7)).
+
+    ``entries`` is the first column of /proc/net/stat/arp_cache, a hexadecimal number; ``limit`` is gc_thresh3, above
+    which the kernel makes no new entry.  Neither file is there inside a container's network namespace.
+    """
+
+    entries: int
+    limit: int
+    evidence: Evidence
+    probes: ClassVar[tuple[Probe, ...]] = (
+        Probe("neighbours.table", files=("/proc/net/stat/arp_cache",)),
+        Probe("neighbours.limit", files=("/proc/sys/net/ipv4/neigh/default/gc_thresh3",)),
+    )
+
+    def __str__(self) -> str:
+        return "neighbour table"
+
+    @classmethod
+    def parse(cls, results: NodeResults) -> NeighbourTable:
+        """The table; raises NotApplicable where the kernel does not show it, CouldNotCheck or ParseError."""
+        table, limit = (results.usable(probe)[0] for probe in cls.probes)
+        lines = output(table).splitlines()
+        if len(lines) < 2 or lines[0].split()[:1] != ["entries"]:
+            raise ParseError(f"{table.command}: not the kernel's columns: {table.text[:100]!r}")
+        first = (lines[1].split() or [""])[0]
+        most = integer(output(limit).strip())
+        if not re.fullmatch(r"[0-9a-fA-F]{1,8}", first) or not most:
+            raise ParseError(f"not a number of neighbours: {first[:20]!r} of {limit.text[:20]!r}")
+        entries = int(first, 16)
+        return cls(entries, most, results.evidence(limit, f"{entries} entries, gc_thresh3 = {most}"))

@@ -10,8 +10,8 @@ from stackdoctor.facts.rabbitmq_connections import (
     Connections,
     Consumer,
     Consumers,
-    queue_holders,
 )
+from stackdoctor.facts.rabbitmq_holders import queue_holders
 from stackdoctor.facts.rabbitmq_queues import Counts, Queue, Queues
 from stackdoctor.facts.rabbitmq_status import BrokerStatus
 

@@ -1,42 +1,47 @@
-"""Who is connected to a RabbitMQ broker, what each consumes, and who holds the messages of a queue."""
+"""Who is connected to a RabbitMQ broker, and what each consumes."""
 
 from __future__ import annotations
 
-import ipaddress
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from stackdoctor.errors import ParseError
+from stackdoctor.errors import CouldNotCheck
 from stackdoctor.facts.answers import integer
-from stackdoctor.facts.rabbitmq_queues import Queue, vhosts
+from stackdoctor.facts.rabbitmq_queues import vhosts
 from stackdoctor.facts.rabbitmq_status import STATUS, BrokerStatus, refuse_without_broker
 from stackdoctor.facts.rabbitmq_text import (
     RABBITMQCTL,
     RABBITMQCTL_ENV,
     ErlangPid,
+    Record,
     amqp_table,
     count,
     erlang_pid,
     flag,
+    peer,
     records,
 )
-from stackdoctor.model import Evidence, NodeResults, Probe
+from stackdoctor.model import Evidence, NodeResults, Probe, Result, Status
 
-__all__ = ["Channel", "Channels", "Connection", "Connections", "Consumer", "Consumers", "queue_holders"]
+__all__ = ["Channel", "Channels", "Connection", "Connections", "Consumer", "Consumers"]
 
 _CONSUMER = ("queue_name", "channel_pid", "consumer_tag", "ack_required", "prefetch_count", "arguments")
 _CONSUMER_OLD = ("queue_name", "channel_pid", "consumer_tag", "ack_required", "arguments")
 _CHANNEL = ("pid", "connection", "consumer_count", "messages_unacknowledged", "prefetch_count")
 _CONNECTION = (
     *("pid", "name", "peer_host", "peer_port", "user", "vhost", "state", "channels", "send_pend", "timeout"),
-    *("connected_at", "client_properties"),
+    *("connected_at", "recv_oct", "client_properties"),
 )
-_CONNECTION_OLD = tuple(name for name in _CONNECTION if name != "connected_at")
+# as this was asked for before the octets were of interest (snapshots of then are read as well), and what 3.4 knows
+_CONNECTION_BEFORE = tuple(name for name in _CONNECTION if name != "recv_oct")
+_CONNECTION_OLD = tuple(name for name in _CONNECTION_BEFORE if name != "connected_at")
+AGAIN = "#2"
+HEARTBEATS = 16
+"""Bytes of two heartbeats, more than a client sends within seconds; one acknowledgement has 21 (AMQP 0-9-1, 4.2.3)."""
 
 
-def _probe(id: str, *arguments: str, otherwise: tuple[str, ...] = ()) -> Probe:
+def _probe(id: str, *arguments: str, otherwise: tuple[str, ...] = (), again_after: float = 0.0) -> Probe:
     # tables, not JSON: JSON prints processes without the name of their node, which then join in a cluster only by luck
     return Probe(
         id,
@@ -47,6 +52,7 @@ def _probe(id: str, *arguments: str, otherwise: tuple[str, ...] = ()) -> Probe:
         container="rabbitmq",
         timeout=30.0,
         cap=16 * 1024 * 1024,
+        again_after=again_after,
         env=RABBITMQCTL_ENV,
         after=STATUS.id,
     )
@@ -162,7 +168,8 @@ class Connection:
     publishes), flow (throttled) or one of opening and closing.  ``connection_name`` is what an oslo.messaging
     client calls itself, ``program:pid:uuid`` (Newton and later); ``program`` and ``program_pid`` are read
     off it and empty and None for others.  ``timeout`` is the heartbeat in seconds, ``connected_at`` seconds
-    since the epoch on the broker's clock.
+    since the epoch on the broker's clock.  ``said`` are the bytes that the client sent between two looks some
+    seconds apart, None where there were not two.
     """
 
     pid: ErlangPid
@@ -180,6 +187,7 @@ class Connection:
     program: str
     program_pid: int | None
     evidence: Evidence
+    said: int | None = None
 
     def __str__(self) -> str:
         return f"{self.program or self.name} on {self.peer_host}" if self.program else self.name
@@ -189,12 +197,17 @@ class Connection:
         """An alarm of the broker stops what it publishes."""
         return self.state in ("blocked", "blocking")
 
+    @property
+    def lively(self) -> bool | None:
+        """Whether the client sent more than heartbeats between the two looks; None where there were not two."""
+        return None if self.said is None else self.said > HEARTBEATS
+
 
 @dataclass(frozen=True)
 class Connections:
     """All client connections of a broker, as ``rabbitmqctl -q list_connections pid name ...`` shows them.
 
-    With the twelve columns asked for, 3.10 prints a header and rows such as (here without the first eleven)::
+    With the columns asked for, 3.10 prints a header and rows such as (here without the first ones)::
 
         [{"product","py-amqp"},...,{"connection_name","nova-conductor:995:499a2985-a794-450b-8a72-9f676b85ff39"}]
     """
@@ -205,6 +218,7 @@ class Connections:
             "list_connections",
             *_CONNECTION,
             otherwise=("list_connections", *_CONNECTION_OLD),
+            again_after=3.0,
         ),
         *BrokerStatus.probes,
     )
@@ -223,8 +237,9 @@ class Connections:
         """The connections of every virtual host.  Raises CouldNotCheck, ParseError or NotApplicable."""
         refuse_without_broker(results)
         result = results.one(cls.probes[0])
+        later = _octets(next((r for r in results.every(cls.probes[0]) if r.subject == AGAIN), None))
         rows = []
-        for row, line in records(result, _CONNECTION, _CONNECTION_OLD):
+        for row, line in records(result, _CONNECTION, _CONNECTION_BEFORE, _CONNECTION_OLD):
             called = amqp_table(row["client_properties"]).get("connection_name", "")
             called = called if isinstance(called, str) else ""
             program, pid = _program(called)
@@ -246,27 +261,26 @@ class Connections:
                     program,
                     pid,
                     results.evidence(result, line),
+                    said=_said(row, later),
                 )
             )
         return cls(tuple(rows))
 
 
-def peer(value: object) -> str:
-    """A client's address: JSON prints it as its numbers, and IPv4 over IPv6 sockets is the IPv4 address.
-
-    >>> peer([192, 168, 199, 10]), peer("::ffff:192.0.2.7"), peer([0, 0, 0, 0, 0, 65535, 49152, 519])
-    ('192.168.199.10', '192.0.2.7', '192.0.2.7')
-    """
-    if isinstance(value, list) and all(type(part) is int and 0 <= part <= 0xFFFF for part in value):
-        value = ".".join(map(str, value)) if len(value) == 4 else ":".join(f"{part:x}" for part in value)
-    if not isinstance(value, str):
-        raise ParseError(f"not an address: {str(value)[:80]}")
+def _octets(again: Result | None) -> Mapping[str, int]:
+    """The bytes from each client as of the second look; empty where it failed, for it only adds to the first."""
+    if again is None or again.status is not Status.RAN:
+        return {}
     try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        return value
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+        rows = records(again, _CONNECTION, _CONNECTION_BEFORE, _CONNECTION_OLD)
+        return {str(row["pid"]): count(row, "recv_oct") for row, _ in rows if row.get("recv_oct") not in ("", None)}
+    except CouldNotCheck:
+        return {}
+
+
+def _said(row: Record, later: Mapping[str, int]) -> int | None:
+    then = later.get(str(row["pid"]))
+    return None if then is None or row.get("recv_oct") in ("", None) else then - count(row, "recv_oct")
 
 
 def _program(connection_name: str) -> tuple[str, int | None]:
@@ -274,47 +288,3 @@ def _program(connection_name: str) -> tuple[str, int | None]:
     program, _, pid = connection_name.rpartition(":")[0].rpartition(":")
     number = integer(pid)
     return (program, number) if program and number is not None else ("", None)
-
-
-class _ByPid:
-    """Looks connections up by the broker's process, whose node only some outputs name."""
-
-    def __init__(self, rows: Iterable[tuple[ErlangPid, Connection]]) -> None:
-        self._exact: dict[ErlangPid, Connection] = {}
-        self._numbers: defaultdict[tuple[int, int], list[tuple[str, Connection]]] = defaultdict(list)
-        for pid, connection in rows:
-            self._exact[pid] = connection
-            self._numbers[pid.number, pid.serial].append((pid.node, connection))
-
-    def get(self, pid: ErlangPid) -> Connection | None:
-        """The connection of ``pid``; None too where several nodes of a cluster have one with these numbers."""
-        if pid.node and pid in self._exact:
-            return self._exact[pid]
-        near = [
-            connection
-            for node, connection in self._numbers.get((pid.number, pid.serial), ())
-            if not (node and pid.node)
-        ]
-        return near[0] if len(near) == 1 else None
-
-
-def queue_holders(
-    queues: Iterable[Queue], consumers: Consumers, channels: Channels, connections: Connections
-) -> Mapping[str, tuple[Connection, ...]]:
-    """Who consumes each of ``queues``, by the queue's name: consumer, its channel, its connection.
-
-    A queue without a consumer has an empty tuple.  With unacknowledged messages in the queue, its holder is
-    the one of these whose process did not answer.
-    """
-    of_connection = _ByPid((connection.pid, connection) for connection in connections)
-    of_channel = _ByPid(
-        (channel.pid, connection)
-        for channel in channels
-        if (connection := of_connection.get(channel.connection)) is not None
-    )
-    wanted = {(queue.vhost, queue.name) for queue in queues}
-    holders: dict[str, dict[ErlangPid, Connection]] = {name: {} for _, name in wanted}
-    for consumer in consumers:
-        if (consumer.vhost, consumer.queue) in wanted and (found := of_channel.get(consumer.channel)) is not None:
-            holders[consumer.queue][found.pid] = found
-    return {name: tuple(found.values()) for name, found in holders.items()}

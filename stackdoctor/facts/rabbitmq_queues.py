@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from stackdoctor.errors import CouldNotCheck, ParseError
+from stackdoctor.errors import CouldNotCheck, NotApplicable, ParseError
 from stackdoctor.facts.rabbitmq_status import STATUS, BrokerStatus, refuse_without_broker
 from stackdoctor.facts.rabbitmq_text import (
     RABBITMQCTL,
@@ -24,7 +25,8 @@ from stackdoctor.model import Each, Evidence, NodeResults, Probe, Result, Status
 __all__ = ["Counts", "Queue", "Queues", "vhosts"]
 
 # a virtual host may be called "name": the second column tells the header (3.7 and later) from a row
-vhosts = Each((*RABBITMQCTL, "list_vhosts", "name", "tracing"), pattern=r"^([^\t]+)\t(?:true|false)$")
+vhosts = Each((*RABBITMQCTL, "list_vhosts", "name", "tracing"), pattern=r"^([^\t]+)\t(?:true|false)$", limit=24)
+"""Each virtual host takes several rabbitmqctl, and a second of CPU each: a broker may have a hundred of them."""
 
 AGAIN = "#2"
 
@@ -135,6 +137,15 @@ class Queues:
             env=RABBITMQCTL_ENV,
             after=STATUS.id,
         ),
+        Probe(
+            "rabbitmq.vhosts",
+            vhosts.argv,
+            root=True,
+            container="rabbitmq",
+            timeout=30.0,
+            env=RABBITMQCTL_ENV,
+            after=STATUS.id,
+        ),
         *BrokerStatus.probes,
     )
 
@@ -177,7 +188,20 @@ class Queues:
                 failure = error
         if failure is not None and len(unread) == sum(not name.endswith(AGAIN) for name in answers):
             raise failure
+        if left_out := _left_out(results, cls.probes[1], answers):
+            unread.append(f"{left_out[0]} and {len(left_out) - 1} more were not asked: no more than {vhosts.limit} are")
         return cls(tuple(rows), tuple(unread))
+
+
+def _left_out(results: NodeResults, probe: Probe, asked: Mapping[str, Result]) -> list[str]:
+    """The virtual hosts that there are and that were not asked; empty where their list is not known."""
+    try:
+        listed = results.one(probe)
+    except (CouldNotCheck, NotApplicable):
+        return []
+    pattern = re.compile(vhosts.pattern)
+    names = (match[1] for line in listed.text.splitlines() if (match := pattern.match(line)))
+    return [name for name in names if name not in asked]
 
 
 def _node(pid: object) -> str:

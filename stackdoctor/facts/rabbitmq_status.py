@@ -41,9 +41,10 @@ _DOWN = re.compile(
     r"|timed out|node is not running|nodistribution",
     re.IGNORECASE,
 )
+# what says nothing of it: we may not ask, or its process is there and silent (rabbitmq_silence.py)
 _REFUSED = re.compile(
     r"Only root or rabbitmq|eacces|permission denied|password is required|rejected by the remote node"
-    r"|Erlang distribution failed|\.erlang\.cookie",
+    r"|Erlang distribution failed|\.erlang\.cookie|operation \S+ on node \S+ timed out|\{badrpc,\s*timeout\}",
     re.IGNORECASE,
 )
 _REASON = re.compile(

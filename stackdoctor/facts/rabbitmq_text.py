@@ -7,6 +7,7 @@ and rabbitmq_cli's ``formatters/`` (3.7 and later).
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ __all__ = [
     "erlang_pid",
     "flag",
     "names_of",
+    "peer",
     "plain",
     "records",
     "text_of",
@@ -150,6 +152,24 @@ def amqp_table(value: object) -> Mapping[str, object]:
         if isinstance(entry, list) and len(entry) == 3 and isinstance(entry[0], str):
             entries[entry[0]] = entry[2]
     return entries
+
+
+def peer(value: object) -> str:
+    """A client's address: JSON prints it as its numbers, and IPv4 over IPv6 sockets is the IPv4 address.
+
+    >>> peer([192, 168, 199, 10]), peer("::ffff:192.0.2.7"), peer([0, 0, 0, 0, 0, 65535, 49152, 519])
+    ('192.168.199.10', '192.0.2.7', '192.0.2.7')
+    """
+    if isinstance(value, list) and all(type(part) is int and 0 <= part <= 0xFFFF for part in value):
+        value = ".".join(map(str, value)) if len(value) == 4 else ":".join(f"{part:x}" for part in value)
+    if not isinstance(value, str):
+        raise ParseError(f"not an address: {str(value)[:80]}")
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return value
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def text_of(value: object) -> str:

@@ -17,7 +17,7 @@ from typing import ClassVar
 from stackdoctor.errors import ParseError
 from stackdoctor.facts.answers import Row, integer, json_rows, nested, number, rows_in, text
 from stackdoctor.facts.links_text import value_of
-from stackdoctor.facts.namespaces import NETNS_LIST, answers, within
+from stackdoctor.facts.namespaces import NETNS_LIST, answers, gaps_of, within
 from stackdoctor.model import Evidence, NodeResults, Probe
 
 __all__ = [
@@ -114,6 +114,11 @@ class Routes:
             for row in form(printed, namespace):
                 found.append(replace(row, evidence=results.evidence(result, row.line)))
         return cls(tuple(found), read.absent)
+
+    @property
+    def gaps(self) -> tuple[tuple[str, str], ...]:
+        """The namespaces that could not be read."""
+        return gaps_of(self.absent)
 
     def within(self, namespace: str = "", table: str = "main") -> tuple[Route, ...]:
         """The routes of one table in one namespace."""

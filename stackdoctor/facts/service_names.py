@@ -19,6 +19,8 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from stackdoctor.facts.service_aliases import DEVSTACK, SAME
+
 __all__ = ["is_of_the_cloud", "of_command", "of_container", "of_unit"]
 
 _PROJECTS = (
@@ -29,7 +31,10 @@ _PROJECTS = (
 _OPENSTACK = re.compile(rf"(?:{'|'.join(_PROJECTS.split())})(?:-[a-z0-9-]{{1,60}})?")
 
 # tools and parts of services, which come and go with what they are called for
-_PARTS = re.compile(r".*-(?:rootwrap(?:-daemon)?|manage|status|wsgi-script|dbsync|db-manage|policy)|glance-replicator")
+_PARTS = re.compile(
+    r".*-(?:rootwrap(?:-daemon)?|manage|status|wsgi-script|dbsync|db-manage|policy|upgrade)|glance-replicator"
+    r"|swift-(?:init|recon(?:-cron)?|ring-builder|drive-audit|dispersion-[a-z]+|get-nodes|object-info)"
+)
 
 _INFRASTRUCTURE: Mapping[str, str] = MappingProxyType(
     {
@@ -82,57 +87,27 @@ _INFRASTRUCTURE: Mapping[str, str] = MappingProxyType(
         "corosync": "corosync",
         "ceph-mon": "ceph-mon",
         "ceph-osd": "ceph-osd",
+        "kafka": "kafka",
+        "confluent-kafka": "kafka",
+        "zookeeper": "zookeeper",
+        "confluent-zookeeper": "zookeeper",
     }
 )
 
-_DEVSTACK: Mapping[str, str] = MappingProxyType(
-    {
-        "n-api": "nova-api",
-        "n-api-meta": "nova-api-metadata",
-        "n-cpu": "nova-compute",
-        "n-cond": "nova-conductor",
-        "n-super-cond": "nova-conductor",
-        "n-cond-cell1": "nova-conductor",
-        "n-sch": "nova-scheduler",
-        "n-novnc": "nova-novncproxy",
-        "q-svc": "neutron-server",
-        "q-agt": "neutron-openvswitch-agent",
-        "q-dhcp": "neutron-dhcp-agent",
-        "q-l3": "neutron-l3-agent",
-        "q-meta": "neutron-metadata-agent",
-        "c-api": "cinder-api",
-        "c-sch": "cinder-scheduler",
-        "c-vol": "cinder-volume",
-        "c-bak": "cinder-backup",
-        "g-api": "glance-api",
-        "h-api": "heat-api",
-        "h-eng": "heat-engine",
-    }
-)
-
-# names that distributions and deployment tools differ in
-_SAME: Mapping[str, str] = MappingProxyType(
-    {
-        "keystone-pub": "keystone",
-        "keystone-public": "keystone",
-        "keystone-admin": "keystone",
-        "keystone-main": "keystone",
-        "keystone-wsgi-public": "keystone",
-        "keystone-wsgi-admin": "keystone",
-        "nova-api-wsgi": "nova-api",
-        "nova-api-os-compute": "nova-api",
-        "nova-metadata": "nova-api-metadata",
-        "nova-metadata-wsgi": "nova-api-metadata",
-        "nova-metadata-api": "nova-api-metadata",
-        "cinder-wsgi": "cinder-api",
-        "placement": "placement-api",
-        "glance-wsgi-api": "glance-api",
-        "neutron-plugin-linuxbridge-agent": "neutron-linuxbridge-agent",
-        "neutron-plugin-openvswitch-agent": "neutron-openvswitch-agent",
-        "neutron-ovs-agent": "neutron-openvswitch-agent",
-        "neutron-dhcp": "neutron-dhcp-agent",
-        "ovn-metadata-agent": "neutron-ovn-metadata-agent",
-    }
+# groups of mod_wsgi; the title of such a process is no longer than the web server's path, so that most are cut
+_WSGI_GROUPS = (
+    *("aodh-api", "barbican-api", "cinder-api", "designate-api", "glance-api", "gnocchi-api", "heat-api-cfn"),
+    *("heat-api", "horizon", "ironic-api", "ironic-inspector", "keystone", "magnum-api", "manila-api", "masakari-api"),
+    *(
+        "neutron-api",
+        "nova-api",
+        "nova-api-metadata",
+        "nova-metadata",
+        "octavia-api",
+        "osdashboard",
+        "placement-api",
+        "panko-api",
+    ),
 )
 
 _DECORATION = re.compile(r"^(?:openstack-|tripleo[-_]|kolla-|snap\.[a-z0-9-]+\.)|-container$|@\S*$|_container$")
@@ -141,7 +116,7 @@ _DECORATION = re.compile(r"^(?:openstack-|tripleo[-_]|kolla-|snap\.[a-z0-9-]+\.)
 def _known(name: str) -> str:
     """The service called ``name`` among those of OpenStack and below it; empty if it is neither."""
     name = name.replace("_", "-")
-    if service := _INFRASTRUCTURE.get(name) or _SAME.get(name):
+    if service := _INFRASTRUCTURE.get(name) or SAME.get(name):
         return service
     if name.startswith("qemu-system-"):
         return "qemu"
@@ -153,7 +128,7 @@ def of_unit(unit: str) -> str:
     name = unit.removesuffix(".service")
     template, at, instance = name.partition("@")
     if at and template == "devstack":
-        return _DEVSTACK.get(instance) or _known(instance) or instance
+        return DEVSTACK.get(instance) or _known(instance) or instance
     plain = _DECORATION.sub("", name)
     return _known(plain) or plain
 
@@ -176,12 +151,17 @@ def of_command(line: str) -> str:
     first = words[0]
     # titles that eventlet servers and oslo.service set: "nova-conductor: worker (/usr/bin/python3 ...)"
     if first.endswith(":") or (len(words) > 1 and words[1].startswith("(/")):
-        return _known(first.rstrip(":"))
+        return _known(_polling(words) if first == "ceilometer-polling:" else first.rstrip(":"))
     if first.startswith("(wsgi:"):
-        return _known(first.removeprefix("(wsgi:").rstrip(")"))
+        return _of_wsgi_group(first.removeprefix("(wsgi:").rstrip(")"))
     program = first.rpartition("/")[2]
+    if program == "ceilometer-polling" or (program.startswith("python") and _script(words[1:]) == "ceilometer-polling"):
+        return _known(_polling(words))
+    if program == "java":  # its class path is longer than all that is looked at elsewhere
+        return next((service for main, service in _JAVA.items() if f" {main}" in line), "")
     if program.startswith("python"):
-        return _known(_script(words[1:]))
+        script = _script(words[1:])
+        return "" if script in _CLIENTS else _known(script)
     if "uwsgi" in program.lower() or (len(words) > 1 and words[1].lower() == "uwsgi"):
         return next((service for name in _uwsgi_names(words) if (service := _known(name))), "")
     if program.startswith("beam"):
@@ -189,6 +169,26 @@ def of_command(line: str) -> str:
     if program == "haproxy" and "ns-metadata-proxy" in line:
         return "neutron-ns-metadata-proxy"
     return "" if program in _CLIENTS else _known(program)
+
+
+def _of_wsgi_group(group: str) -> str:
+    name = re.sub(r"-ws?g?i?$", "", group.replace("_", "-"))
+    if name.startswith("keystone"):  # keystone-public and keystone-admin, cut: (wsgi:keystone-pu, (wsgi:keystone-
+        return "keystone"
+    whole = next((known for known in _WSGI_GROUPS if len(name) > 3 and known.startswith(name)), "")
+    whole = name if name in _WSGI_GROUPS else whole
+    return _known(whole) or _known(name)
+
+
+def _polling(words: list[str]) -> str:
+    """The agent that ceilometer-polling is, after the one name space that it polls."""
+    for at, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option == "--polling-namespaces":
+            spaces = value if equals else "".join(words[at + 1 : at + 2])
+            spaces = spaces.strip("[]'\",")
+            return f"ceilometer-agent-{spaces}" if spaces in ("compute", "central", "ipmi") else "ceilometer-polling"
+    return "ceilometer-polling"
 
 
 def _script(words: list[str]) -> str:
@@ -217,7 +217,13 @@ def _uwsgi_names(words: list[str]) -> Iterator[str]:
 
 
 # programs that a person or a probe runs, called as the service that they ask
-_CLIENTS = frozenset(("mysql", "mariadb"))
+_CLIENTS = frozenset(("mysql", "mariadb", *_PROJECTS.split())) - {"keystone", "horizon"}
+
+_JAVA = {
+    "kafka.Kafka": "kafka",
+    "org.apache.zookeeper.server.quorum.QuorumPeerMain": "zookeeper",
+    "org.apache.zookeeper.server.ZooKeeperServerMain": "zookeeper",
+}
 
 # a cloud node runs without these, or starts them when they are needed
 _INCIDENTAL = frozenset(("iscsid", "multipathd", "qemu", "sshd", "docker", "virtlogd", "epmd", "systemd-timesyncd"))

@@ -117,6 +117,10 @@ class Services:
         """The units and containers of service ``name``."""
         return tuple(service for service in self.rows if service.name == name)
 
+    def meant(self, name: str) -> bool:
+        """Whether service ``name`` is to run here: it is active, enabled or down, and not merely installed."""
+        return any(s.active != "inactive" or s.down or (s.enabled and not s.on_demand) for s in self.of(name))
+
     @classmethod
     def parse(cls, results: NodeResults) -> Services:
         """What the managers of this node say.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,15 @@ _KINDS = {str: "text", list: "a list", dict: "a mapping", bool: "true or false"}
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def load_signatures(paths: Iterable[Path | str]) -> tuple[Signature, ...]:
+def load_signatures(paths: Iterable[Path | str], proven: Container[Path] = ()) -> tuple[Signature, ...]:
     """The signatures of all files, in order; a folder stands for its ``*.yaml``.
 
-    Raises UsageError, with file and line, for what cannot be read, is not known or contradicts itself.
+    Raises UsageError, with file and line, for what cannot be read, is not known or contradicts itself.  Regular
+    expressions and examples of ``proven`` files are not tried again: tests do that once and for all.
     """
     loaded: dict[str, Signature] = {}
     for path in _files(paths):
-        for signature in _read(path):
+        for signature in _read(path, examined=path not in proven):
             if signature.id in loaded:
                 raise UsageError(
                     f"{signature.source}: {signature.id} is already defined in {loaded[signature.id].source}"
@@ -74,7 +75,7 @@ def _files(paths: Iterable[Path | str]) -> Iterator[Path]:
             yield path
 
 
-def _read(path: Path) -> Iterator[Signature]:
+def _read(path: Path, examined: bool) -> Iterator[Signature]:
     try:
         loader = _Loader(path.read_text("utf-8"))
         root = loader.get_single_node()
@@ -90,7 +91,11 @@ def _read(path: Path) -> Iterator[Signature]:
     if not isinstance(entries, list):
         raise UsageError(f"{path}:1: must be a list of signatures: - id: ...")
     for entry, node in zip(entries, root.value if root is not None else (), strict=True):
-        yield _Entry(path, entry, node).signature()
+        written = _Entry(path, entry, node)
+        signature = written.signature()
+        if examined:
+            written.examine(signature)
+        yield signature
 
 
 class _Entry:
@@ -112,6 +117,7 @@ class _Entry:
         return UsageError(f"{self.path}:{self.lines.get(field, self.start)}: {field}: {what}")
 
     def signature(self) -> Signature:
+        """What stands there, in its form; ``examine`` says whether it makes sense."""
         for name, value in self.values.items():
             kind = _FIELDS.get(str(name))
             if kind is None:
@@ -123,49 +129,53 @@ class _Entry:
                 raise UsageError(f"{self.path}:{self.start}: the field {name} is missing or empty")
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.values["id"]):
             raise self.wrong("id", f"{self.values['id']!r} must be lower case words joined by -")
-        regex = self.values["regex"]
-        groups = self.compiled("regex", regex).groupindex
-        try:
-            to_ere(regex)
-        except ValueError as error:
-            raise self.wrong("regex", str(error)) from None
-        by = self.texts("by")
-        for name in by:
-            if name not in groups:
-                raise self.wrong("by", f"{name} is not a named group of regex{_near(name, groups)}")
-        also = tuple(self.also())
-        keys = tuple((str(key), str(value)) for key, value in self.values.get("keys", {}).items())
-        read = {*by, *(key for _, added in also for key, _ in added)}
-        self.known("keys", (name for _, value in keys for name in names_in(value)), read)
-        used = {name for _, value in keys for name in names_in(value)}
-        final = (read - used) | {key for key, _ in keys}
-        if taken := ", ".join(sorted(final & _TAKEN)):
-            raise self.wrong("keys", f"{taken}: every finding has that of its own, so no key can be called so")
-        final |= _ALWAYS
-        self.known("message", names_in(self.values["message"]), final)
-        signature = Signature(
+        return Signature(
             id=self.values["id"],
             services=self.texts("services"),
             severity=self.severity(),
-            regex=regex,
+            regex=self.values["regex"],
             message=" ".join(self.values["message"].split()),
             explain=self.values["explain"].strip(),
-            by=by,
-            also=also,
-            keys=keys,
+            by=self.texts("by"),
+            also=tuple(self.also()),
+            keys=tuple((str(key), str(value)) for key, value in self.values.get("keys", {}).items()),
             recovered_by=self.texts("recovered_by"),
             finding=self.values.get("finding", True),
-            benign=tuple(self.benign(final)),
+            benign=tuple(self.benign()),
             examples=tuple(self.examples()),
             source=f"{self.path}:{self.start}",
         )
+
+    def examine(self, signature: Signature) -> None:
+        """Refuse expressions that do not compile or do harm, names that nothing gives, examples that do not match."""
+        groups = self.compiled("regex", signature.regex).groupindex
+        try:
+            to_ere(signature.regex)
+        except ValueError as error:
+            raise self.wrong("regex", str(error)) from None
+        for name in signature.by:
+            if name not in groups:
+                raise self.wrong("by", f"{name} is not a named group of regex{_near(name, groups)}")
+        for regex, added in signature.also:
+            self.known("also", (n for _, v in added for n in names_in(v)), self.compiled("also", regex).groupindex)
+        read = {*signature.by, *(key for _, added in signature.also for key, _ in added)}
+        used = [name for _, value in signature.keys for name in names_in(value)]
+        self.known("keys", used, read)
+        final = read.difference(used) | {key for key, _ in signature.keys}
+        if taken := ", ".join(sorted(final & _TAKEN)):
+            raise self.wrong("keys", f"{taken}: every finding has that of its own, so no key can be called so")
+        final |= _ALWAYS
+        self.known("message", names_in(signature.message), final)
+        for benign in signature.benign:
+            self.known("benign", (key for key, _ in benign.when), final)
+            for _, regex in benign.when:
+                self.compiled("benign", regex)
         for example in signature.examples:
             got = signature.match(example.text)
             if got is None:
                 raise self.wrong("examples", f"{example.era}: no line of it matches regex")
             if example.keys is not None and dict(example.keys) != signature.finding_keys(got):
                 raise self.wrong("examples", f"{example.era}: gives {signature.finding_keys(got)}, not {example.keys}")
-        return signature
 
     def compiled(self, field: str, regex: str) -> re.Pattern[str]:
         if not regex.isascii():
@@ -194,14 +204,11 @@ class _Entry:
         for item in self.values.get("also", []):
             match item:
                 case {"regex": str(regex), "keys": dict(keys), **rest} if not rest and keys:
-                    groups = self.compiled("also", regex).groupindex
-                    added = tuple((str(key), str(value)) for key, value in keys.items())
-                    self.known("also", (name for _, value in added for name in names_in(value)), groups)
-                    yield regex, added
+                    yield regex, tuple((str(key), str(value)) for key, value in keys.items())
                 case _:
                     raise self.wrong("also", "must be a list of {regex: ..., keys: {key: value}}")
 
-    def benign(self, keys: Iterable[str]) -> Iterator[Benign]:
+    def benign(self) -> Iterator[Benign]:
         for item in self.values.get("benign", []):
             match item:
                 case str(why):
@@ -210,9 +217,6 @@ class _Entry:
                     when, at_most = rest.get("when", {}), rest.get("at_most", 0)
                     if not isinstance(when, dict) or not isinstance(at_most, int):
                         raise self.wrong("benign", "when must be {key: regex}, and at_most a number")
-                    self.known("benign", when, keys)
-                    for regex in when.values():
-                        self.compiled("benign", str(regex))
                     yield Benign(why, tuple((str(key), str(regex)) for key, regex in when.items()), at_most)
                 case _:
                     raise self.wrong(

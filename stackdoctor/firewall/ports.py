@@ -18,7 +18,7 @@ from stackdoctor.facts.bridges import BridgeNetfilter
 from stackdoctor.facts.domain_xml import DomainInterface
 from stackdoctor.facts.fact import Fact
 from stackdoctor.facts.ipset import IpSets
-from stackdoctor.facts.iptables import Chain, Iptables
+from stackdoctor.facts.iptables import Chain, Ip6tables, Iptables
 from stackdoctor.facts.libvirt import Domain, Domains
 from stackdoctor.facts.links import Link, Links
 from stackdoctor.facts.neutron_names import LINUXBRIDGE_CHAINS, OPENVSWITCH_CHAINS, port_prefix_of
@@ -28,7 +28,18 @@ from stackdoctor.firewall.verdict import Ending
 from stackdoctor.firewall.walk import Firewall
 from stackdoctor.model import Evidence, NodeResults, Probe
 
-__all__ = ["AGENTS", "BridgedPort", "Drop", "PortFilter", "bridged_ports", "from_port", "head", "read", "to_port"]
+__all__ = [
+    "AGENTS",
+    "BridgedPort",
+    "Drop",
+    "PortFilter",
+    "PortFilter6",
+    "bridged_ports",
+    "from_port",
+    "head",
+    "read",
+    "to_port",
+]
 
 AGENTS = (LINUXBRIDGE_CHAINS, OPENVSWITCH_CHAINS)
 """How the chains of the agents that filter with iptables begin."""
@@ -68,7 +79,11 @@ class BridgedPort:
 
 
 def bridged_ports(
-    node: str, links: Links | None, domains: Domains | None, netfilter: BridgeNetfilter | None = None
+    node: str,
+    links: Links | None,
+    domains: Domains | None,
+    netfilter: BridgeNetfilter | None = None,
+    family: int = 4,
 ) -> tuple[BridgedPort, ...]:
     """The taps on a node, those that libvirt knows first; a tap that ``links`` do not show is not there."""
     host = {link.name: link for link in links.within("")} if links is not None else {}
@@ -92,7 +107,7 @@ def bridged_ports(
             domain.nova_name if domain else "",
             domain.uuid if domain else "",
             domain.running if domain else True,
-            _filtered(netfilter, host.get(bridge)),
+            _filtered(netfilter, host.get(bridge), family),
             evidence,
         )
 
@@ -109,7 +124,9 @@ def bridged_ports(
     return tuple(found.values())
 
 
-def _filtered(netfilter: BridgeNetfilter | None, bridge: Link | None) -> bool | None:
+def _filtered(netfilter: BridgeNetfilter | None, bridge: Link | None, family: int) -> bool | None:
+    if family == 6:
+        return None if netfilter is None else netfilter.loaded and netfilter.ip6tables
     if bridge is not None and bridge.nf_call_iptables:
         return True
     return None if netfilter is None else netfilter.loaded and netfilter.iptables
@@ -131,6 +148,7 @@ class PortFilter:
     firewall: Firewall
     ports: tuple[BridgedPort, ...]
 
+    rules: ClassVar[type[Iptables]] = Iptables
     probes: ClassVar[tuple[Probe, ...]] = (
         *Iptables.probes,
         *IpSets.probes,
@@ -142,11 +160,11 @@ class PortFilter:
     @classmethod
     def parse(cls, results: NodeResults) -> PortFilter:
         """Raises as Iptables does, and CouldNotCheck where neither libvirt nor the links could be asked."""
-        iptables = Iptables.parse(results)
+        iptables = cls.rules.parse(results)
         links, domains = read(Links, results), read(Domains, results)
         if links is None and domains is None:
             Links.parse(results)
-        ports = bridged_ports(results.node.name, links, domains, read(BridgeNetfilter, results))
+        ports = bridged_ports(results.node.name, links, domains, read(BridgeNetfilter, results), cls.rules.family)
         return cls(results.node.name, Firewall(iptables, read(IpSets, results)), ports)
 
     @property
@@ -177,11 +195,11 @@ class PortFilter:
                         return True
         return False
 
-    def dropped(self, packets: Iterable[Packet]) -> Drop | None:
+    def dropped(self, packets: Iterable[Packet], way: str = "forward") -> Drop | None:
         """By what all of ``packets`` (the ways in or out of one bridge) are dropped; None unless it is certain."""
         drop: Drop | None = None
         for packet in packets:
-            verdict = traverse(self.firewall, packet)
+            verdict = traverse(self.firewall, packet, way)
             if verdict.passes is not False:
                 return None
             drop = self.decided_by(verdict.endings[-1])
@@ -194,6 +212,14 @@ class PortFilter:
             return Drop(step.chain, step.rule.line)
         chain = self.named(step.chain) if step.table == "filter" else None
         return Drop(step.chain, head(chain) if chain is not None else f":{step.chain} {step.action} ({step.table})")
+
+
+@dataclass(frozen=True)
+class PortFilter6(PortFilter):
+    """A node's IPv6 rules, in the same form; ``filtered`` is of bridge-nf-call-ip6tables."""
+
+    rules: ClassVar[type[Iptables]] = Ip6tables
+    probes: ClassVar[tuple[Probe, ...]] = (*Ip6tables.probes, *PortFilter.probes[len(Iptables.probes) :])
 
 
 def head(chain: Chain) -> str:

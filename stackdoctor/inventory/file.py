@@ -12,6 +12,7 @@ from typing import NoReturn
 import yaml
 
 from stackdoctor.errors import UsageError
+from stackdoctor.inventory.ignore import Ignore, read_ignores
 from stackdoctor.inventory.nodelist import is_ip, parse_address, valid_name
 from stackdoctor.model import Node
 
@@ -19,17 +20,18 @@ __all__ = ["Inventory", "read_inventory"]
 
 _LARGEST = 4 * 1024 * 1024
 _MOST_VALUES = 200_000
-_TOP = ("nodes", "defaults", "known_hosts")
+_TOP = ("nodes", "defaults", "known_hosts", "ignore")
 _NODE = ("name", "address", "port", "user", "key", "jump", "roles")
 _DEFAULTS = ("port", "user", "key", "jump")
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """The nodes, and the file of host keys that they are known by (empty: the user's own)."""
+    """The nodes, the file of host keys that they are known by (empty: the user's own), and what is silenced."""
 
     nodes: tuple[Node, ...]
     known_hosts: str = ""
+    ignores: tuple[Ignore, ...] = ()
 
 
 def read_inventory(path: str | os.PathLike[str]) -> Inventory:
@@ -152,7 +154,8 @@ class _Reader:
             if node.name in names:
                 self.fail(where, f"the node {node.name!r} is also in line {names[node.name].start_mark.line + 1}")
             names[node.name] = where
-        return Inventory(tuple(node for node, _ in nodes), known_hosts)
+        ignores = read_ignores(self, top["ignore"]) if "ignore" in top else ()
+        return Inventory(tuple(node for node, _ in nodes), known_hosts, ignores)
 
     def entries(self, nodes: yaml.Node) -> list[tuple[yaml.Node | None, yaml.Node]]:
         """The nodes of a list, or of a mapping together with the keys that name them."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
 
+from stackdoctor.diagnose.outcomes import Outcomes
+from stackdoctor.diagnose.silence import Silenced
+from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import Diagnosis, Evidence, Finding
 from stackdoctor.report.report import NodeLine, Report
 from stackdoctor.report.times import iso
@@ -30,9 +34,14 @@ def to_json(report: Report) -> str:
         "seconds": round(report.seconds, 3),
         "source": report.source,
         "nodes": [_node(node) for node in report.nodes],
+        "at": iso(report.at),
         "diagnoses": [_diagnosis(diagnosis) for diagnosis in report.diagnoses],
         "findings": [_finding(finding) for finding in report.findings],
         "unexplained": [_finding(finding) for finding in report.unexplained],
+        "history": [_diagnosis(diagnosis) for diagnosis in report.history],
+        "silenced": [_silenced(silenced) for silenced in report.silenced],
+        "expired": [_rule(rule) for rule in report.expired],
+        "outcomes": [_outcomes(group) for group in report.outcomes],
         "not_checked": [{"check": gap.check, "node": gap.node, "reason": gap.reason} for gap in report.not_checked],
     }
     return json.dumps(_whole(value), indent=2, allow_nan=False)
@@ -71,6 +80,8 @@ def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
         "fix": [{"do": step.do, "risk": step.risk, "on": step.on} for step in diagnosis.fix],
         "unchecked": list(diagnosis.unchecked),
         "refs": list(diagnosis.refs),
+        "state": diagnosis.state,
+        "episodes": _episodes(diagnosis.episodes),
     }
 
 
@@ -91,7 +102,35 @@ def _finding(finding: Finding) -> dict[str, Any]:
         **_symptom(finding),
         "first": iso(finding.first),
         "last": iso(finding.last),
+        "episodes": _episodes(finding.episodes),
         "evidence": [_evidence(line) for line in finding.evidence],
+    }
+
+
+def _episodes(episodes: Iterable[tuple[float, float]]) -> list[list[str]]:
+    times = ((iso(begin), iso(end)) for begin, end in episodes)
+    return [[begin, end] for begin, end in times if begin is not None and end is not None]
+
+
+def _silenced(silenced: Silenced) -> dict[str, Any]:
+    return {
+        **_rule(silenced.rule),
+        "diagnosis": None if silenced.diagnosis is None else _diagnosis(silenced.diagnosis),
+        "findings": [_finding(finding) for finding in silenced.findings],
+    }
+
+
+def _rule(rule: Ignore) -> dict[str, str]:
+    return {"rule": str(rule), "reason": rule.reason, "until": rule.until.isoformat()}
+
+
+def _outcomes(group: Outcomes) -> dict[str, list[str]]:
+    return {
+        "checks": list(group.checks),
+        "finding": list(group.finding),
+        "fine": list(group.fine),
+        "not_applicable": list(group.not_applicable),
+        "not_checked": list(group.not_checked),
     }
 
 

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from stackdoctor.model import Evidence, Finding, Severity
+from stackdoctor.model import Diagnosis, Evidence, Finding, Severity
 from stackdoctor.report.report import Report
 
-__all__ = ["Gap", "Group", "gaps", "grouped", "left_open", "named", "shortened", "spread"]
+__all__ = ["Gap", "Group", "alike", "gaps", "grouped", "left_open", "named", "shortened", "spread", "unalike"]
 
 _NUMBER = re.compile(r"[0-9a-f]{8,}|[0-9]+")
 _ALIKE = 300
+
+MANY = frozenset(
+    [
+        "bridge",
+        "chain",
+        "device",
+        "instance",
+        "ip",
+        "mac",
+        "map",
+        "mount",
+        "namespace",
+        "network",
+        "peer",
+        "port",
+        "router",
+        "tap",
+        "vlan",
+        "vni",
+        "volume",
+    ]
+)
+"""What there are many of on one node: one thing that breaks there breaks it for several of them at once."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +79,21 @@ def grouped(findings: Iterable[Finding]) -> tuple[Group, ...]:
     return tuple(sorted(groups, key=lambda group: -group.severity))
 
 
+def alike(diagnoses: Iterable[Diagnosis]) -> tuple[tuple[Diagnosis, ...], ...]:
+    """``diagnoses`` of one cause on one node together, if they differ in the network, the port and the like only."""
+    groups: dict[Hashable, list[Diagnosis]] = {}
+    for diagnosis in diagnoses:
+        place = frozenset((key, value) for key, value in diagnosis.where.items() if key not in MANY)
+        groups.setdefault((diagnosis.cause, diagnosis.severity, diagnosis.state, place), []).append(diagnosis)
+    return tuple(tuple(members) for members in groups.values())
+
+
+def unalike(diagnosis: Diagnosis, others: Sequence[Diagnosis]) -> dict[str, str]:
+    """The part of the place of ``diagnosis`` that is not the same for all of ``others``; all of it where none is."""
+    where = {k: v for k, v in diagnosis.where.items() if any(other.where.get(k) != v for other in others)}
+    return where or dict(diagnosis.where)
+
+
 def _identity(finding: Finding) -> Hashable:
     # Finding's own hash needs hashable keys, which a mapping proxy is from Python 3.12 on only.
     keys = tuple(sorted(finding.keys.items()))
@@ -74,8 +112,11 @@ def left_open(report: Report) -> tuple[Finding, ...]:
     return tuple(left)
 
 
-def gaps(report: Report) -> tuple[Gap, ...]:
-    """What was not checked on nodes that answered, with nodes that lack the same for the same reason together."""
+def gaps(report: Report, *, merged: bool = False) -> tuple[Gap, ...]:
+    """What was not checked on nodes that answered, with nodes that lack the same for the same reason together.
+
+    ``merged`` puts all that one reason costs into one gap: which check it costs on which node is lost.
+    """
     failed = {node.name for node in report.failed}
     by_node: dict[tuple[str, str], set[str]] = defaultdict(set)
     for gap in report.not_checked:
@@ -84,10 +125,20 @@ def gaps(report: Report) -> tuple[Gap, ...]:
     together: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for (reason, node), checks in by_node.items():
         together[reason, tuple(sorted(checks))].append(node)
-    return tuple(
+    found = tuple(
         Gap(checks, tuple(sorted(node for node in nodes if node)), reason)
         for (reason, checks), nodes in together.items()
     )
+    return tuple(_by_reason(found)) if merged else found
+
+
+def _by_reason(found: Iterable[Gap]) -> Iterable[Gap]:
+    by_reason: dict[str, list[Gap]] = defaultdict(list)
+    for gap in found:
+        by_reason[gap.reason].append(gap)
+    for reason, of_it in by_reason.items():
+        checks = dict.fromkeys(check for gap in of_it for check in gap.checks)
+        yield Gap(tuple(checks), tuple(sorted({node for gap in of_it for node in gap.nodes})), reason)
 
 
 def shortened(checks: Iterable[str], from_: int = 3) -> tuple[str, ...]:

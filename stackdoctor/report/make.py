@@ -25,6 +25,11 @@ def make_report(snapshot: Snapshot, analysis: Analysis) -> Report:
         findings=tuple(sorted(analysis.examination.findings, key=lambda f: (-f.severity, f.id, f.node, f.subject))),
         unexplained=analysis.correlation.unexplained,
         not_checked=analysis.examination.not_checked,
+        silenced=analysis.silenced,
+        history=analysis.correlation.history,
+        expired=analysis.expired,
+        outcomes=analysis.outcomes,
+        at=analysis.at,
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from stackdoctor.diagnose.outcomes import Outcomes
 from stackdoctor.diagnose.runner import NotChecked
+from stackdoctor.diagnose.silence import Silenced
+from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import Diagnosis, Finding, Severity
 
 __all__ = ["LIVE", "NodeLine", "NotChecked", "Report", "exit_status"]
@@ -35,7 +38,10 @@ class Report:
 
     ``version`` is the tool's, ``started`` seconds since the epoch (UTC), ``source`` is ``LIVE`` or the path of
     the snapshot.  ``diagnoses`` come best first.  ``findings`` are all of them, explained or not;
-    ``unexplained`` are those that no diagnosis accounts for.
+    ``unexplained`` are those that no diagnosis accounts for.  ``history`` are causes that held and have ended;
+    ``silenced`` is what the configuration sets aside (in no other field), ``expired`` the rules that silence
+    no longer.  ``outcomes`` say of every check on every node what became of it.  ``at`` is the moment before
+    the look that was judged, None for the look itself.
     """
 
     version: str
@@ -47,7 +53,11 @@ class Report:
     findings: tuple[Finding, ...] = ()
     unexplained: tuple[Finding, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
-    silenced: tuple[Finding, ...] = field(default=())
+    silenced: tuple[Silenced, ...] = ()
+    history: tuple[Diagnosis, ...] = ()
+    expired: tuple[Ignore, ...] = ()
+    outcomes: tuple[Outcomes, ...] = ()
+    at: float | None = None
 
     @property
     def answered(self) -> tuple[NodeLine, ...]:

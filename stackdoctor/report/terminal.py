@@ -8,27 +8,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import groupby
 
 from rich.console import Console
-from rich.text import Text
 
-from stackdoctor.model import Diagnosis, Finding, Severity
-from stackdoctor.report.groups import Group, gaps, grouped, left_open, named, shortened, spread
-from stackdoctor.report.hostile import plain
+from stackdoctor.model import Finding, Severity
+from stackdoctor.report.cause import headline, show_cause
+from stackdoctor.report.earlier import show_earlier, show_silenced
+from stackdoctor.report.groups import Group, alike, gaps, grouped, left_open, named, shortened
 from stackdoctor.report.page import Page
+from stackdoctor.report.pieces import STYLE, folded, heading, label, lines, seen, source
 from stackdoctor.report.report import LIVE, NodeLine, Report
 from stackdoctor.report.times import clock_time
-from stackdoctor.report.wording import certainty, counted, flat, quoted, verdict
+from stackdoctor.report.wording import counted, flat, judged_at, missed, verdict
 
 __all__ = ["render"]
 
-_STYLE = {Severity.CRITICAL: "bold red", Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-_EVIDENCE = 5
-_SYMPTOMS = 8
+_CAUSES = 8
+_OPEN = 12
 _GAPS = 12
-_SOURCE = 400
-_SUBJECT = 80
 _CLOCK_OFF = 1.0
 
 
@@ -36,148 +33,55 @@ def render(report: Report, console: Console, verbose: bool = False) -> None:
     """Print ``report`` on ``console``; ``verbose`` leaves nothing folded."""
     page = Page(console)
     said, gap = verdict(report)
+    if report.at is not None:
+        page.write(page.text(judged_at(report.at)))
+        page.blank()
     page.write(page.text(said, "bold") + page.text(gap and f" {gap}"))
-    numbered = len(report.diagnoses) > 1
-    if numbered:
+    causes = alike(report.diagnoses)
+    if len(causes) > 1:
         page.blank()
-        for place, diagnosis in enumerate(report.diagnoses, 1):
-            page.write(page.text(flat(diagnosis.title)), 2, _label(page, diagnosis, place))
-    for place, diagnosis in enumerate(report.diagnoses, 1):
+        for place, members in enumerate(causes, 1):
+            page.write(page.text(headline(members)), 2, label(page, members[0].severity, place))
+    for place, members in enumerate(causes if verbose else causes[:_CAUSES], 1):
         page.blank()
-        _diagnosis(page, report, diagnosis, place if numbered else 0, verbose)
+        show_cause(page, report, members, place if len(causes) > 1 else 0, verbose)
+    if len(causes) > _CAUSES and not verbose:
+        page.blank()
+        folded(page, len(causes) - _CAUSES, "root cause", 0)
     left = left_open(report)
     serious = [finding for finding in left if finding.severity >= Severity.ERROR]
     if serious:
-        _heading(page, "Unexplained", 0)
-        for group in grouped(serious):
+        heading(page, "Unexplained", 0)
+        groups = grouped(serious)
+        for group in groups if verbose else groups[:_OPEN]:
             _open_group(page, report, group, verbose)
+        folded(page, 0 if verbose else len(groups) - _OPEN, "kind", 2)
     minor = [finding for finding in left if finding.severity < Severity.ERROR]
     if minor:
         _minor(page, report, minor, verbose)
+    show_earlier(page, report, verbose)
+    show_silenced(page, report, verbose)
     if not report.diagnoses and not serious and report.answered:
         _looked_at(page, report)
     _not_looked_at(page, report, verbose)
     _last_lines(page, report)
 
 
-def _label(page: Page, diagnosis: Diagnosis, place: int) -> Text:
-    word = page.text(str(diagnosis.severity).upper(), _STYLE[diagnosis.severity])
-    word.pad_right(max(10 - len(word), 2) if place else 2)
-    return (page.text(f"{place}  ") if place else Text()) + word
-
-
-def _heading(page: Page, title: str, indent: int = 2) -> None:
-    page.blank()
-    page.write(page.text(title, "bold"), indent)
-
-
-def _diagnosis(page: Page, report: Report, diagnosis: Diagnosis, place: int, verbose: bool) -> None:
-    page.write(page.text(flat(diagnosis.title), "bold"), head=_label(page, diagnosis, place))
-    where = ", ".join(f"{key} {plain(value, _SUBJECT)}" for key, value in diagnosis.where.items())
-    facts = (certainty(diagnosis.confidence), diagnosis.cause, where)
-    page.write(page.text(" · ".join(fact for fact in facts if fact)), 2)
-    if diagnosis.why:
-        page.blank()
-        page.write(page.text(flat(diagnosis.why)), 2)
-    if diagnosis.chain:
-        page.blank()
-        page.write(page.text(flat(diagnosis.chain[0])), 2)
-        for link in diagnosis.chain[1:]:
-            page.write(page.text(flat(link)), 3, page.text("→ "))
-    _proof(page, diagnosis, verbose)
-    _symptoms(page, report, diagnosis, verbose)
-    _way_out(page, diagnosis)
-    if diagnosis.unchecked:
-        _heading(page, "Could not be excluded")
-        for what in diagnosis.unchecked:
-            page.write(page.text(flat(what)), 4, hang=2)
-    if diagnosis.refs and verbose:
-        _heading(page, "Read more")
-        for ref in diagnosis.refs:
-            page.exact(page.text(ref), 4)
-
-
-def _proof(page: Page, diagnosis: Diagnosis, verbose: bool) -> None:
-    if not diagnosis.evidence:
-        return
-    _heading(page, "Evidence")
-    shown = spread(diagnosis.evidence, None if verbose else _EVIDENCE)
-    for (node, source), lines in groupby(shown, key=lambda line: (line.node, line.source)):
-        _source(page, node, source, 4)
-        for line in lines:
-            _lines(page, line.line, 4, verbose)
-    _folded(page, len(set(diagnosis.evidence)) - len(shown), "line", 4)
-
-
-def _source(page: Page, node: str, source: str, indent: int) -> None:
-    page.write(page.text(f"{node}: " if node else "") + page.text(plain(source, _SOURCE)), indent, hang=2, prose=False)
-
-
-def _lines(page: Page, text: str, indent: int, verbose: bool) -> None:
-    for line in quoted(text, page.console.width - indent - 2, verbose):
-        page.quote(page.text(line, "dim"), indent)
-
-
-def _symptoms(page: Page, report: Report, diagnosis: Diagnosis, verbose: bool) -> None:
-    if not diagnosis.explains:
-        return
-    _heading(page, "Explains")
-    groups = grouped(diagnosis.explains)
-    for group in groups if verbose else groups[:_SYMPTOMS]:
-        seen = _seen(report, group)
-        if len(group.findings) == 1:
-            page.write(page.text(f"{seen}: ") + page.text(flat(group.findings[0].message)), 4, hang=2)
-            continue
-        page.write(page.text(seen), 4, hang=2)
-        for finding in group.findings if verbose else ():
-            page.write(
-                page.text(f"{finding.node}: " if finding.node else "") + page.text(flat(finding.message)), 6, hang=2
-            )
-    _folded(page, 0 if verbose else len(groups) - _SYMPTOMS, "kind", 4)
-
-
-def _seen(report: Report, group: Group) -> str:
-    times = f"{group.count} × " if group.count > 1 else ""
-    if group.nodes:
-        where = f" on {named(group.nodes)}"
-    else:
-        where = (
-            f" ({named(dict.fromkeys(plain(f.subject, _SUBJECT) for f in group.findings), 3)})"
-            if len(group.findings) > 1
-            else ""
-        )
-    last = clock_time(group.last, report.started)
-    return f"{times}{group.id}{where}" + (f", last {last}" if last else "")
-
-
-def _way_out(page: Page, diagnosis: Diagnosis) -> None:
-    if diagnosis.confirm:
-        _heading(page, "Confirm")
-        for command in diagnosis.confirm:
-            page.exact(page.text(command.strip()), 4)
-    if diagnosis.fix:
-        _heading(page, "Fix")
-        for (risk, on), steps in groupby(diagnosis.fix, key=lambda step: (step.risk, step.on)):
-            page.write(page.text(f"{risk}, on {on}:" if on else f"{risk}:"), 4)
-            for step in steps:
-                page.exact(page.text(step.do.strip()), 6)
-
-
 def _open_group(page: Page, report: Report, group: Group, verbose: bool) -> None:
-    severity = page.text(str(group.severity).upper(), _STYLE[group.severity])
-    page.write(page.text(_seen(report, group)), 2, severity + page.text("  "))
+    severity = page.text(str(group.severity).upper(), STYLE[group.severity])
+    page.write(page.text(seen(report, group)), 2, severity + page.text("  "))
     shown = group.findings if verbose else group.findings[:1]
     for finding in shown:
         page.write(page.text(flat(finding.message)), 4, hang=2)
         for line in finding.evidence if verbose else finding.evidence[:1]:
-            _source(page, line.node, line.source, 4)
-            _lines(page, line.line, 4, verbose)
-    _folded(page, len(group.findings) - len(shown), "finding", 4)
+            source(page, line.node, line.source, 4)
+            lines(page, line.line, 4, verbose)
+    folded(page, len(group.findings) - len(shown), "finding", 4)
 
 
 def _minor(page: Page, report: Report, findings: list[Finding], verbose: bool) -> None:
     if verbose:
-        _heading(page, "Also seen", 0)
+        heading(page, "Also seen", 0)
         for group in grouped(findings):
             _open_group(page, report, group, verbose)
         return
@@ -188,13 +92,13 @@ def _minor(page: Page, report: Report, findings: list[Finding], verbose: bool) -
             number = sum(len(group.findings) for group in of_it)
             ids = named((group.id for group in of_it), 4)
             word = "warning" if severity is Severity.WARNING else "note"
-            parts.append(page.text(counted(number, word), _STYLE[severity]) + page.text(f" ({ids})"))
+            parts.append(page.text(counted(number, word), STYLE[severity]) + page.text(f" ({ids})"))
     page.blank()
     page.write(page.text("Also seen: ", "bold") + page.text(", ").join(parts) + page.text(" (--verbose)"), hang=2)
 
 
 def _looked_at(page: Page, report: Report) -> None:
-    _heading(page, "Looked at", 0)
+    heading(page, "Looked at", 0)
     by_roles: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for node in report.answered:
         by_roles[tuple(sorted(node.roles))].append(node.name)
@@ -209,14 +113,14 @@ def _not_looked_at(page: Page, report: Report, verbose: bool) -> None:
         lines.append((named(nodes), f"{reason} – {known}" if reason else known))
     for reason, nodes in _by_reason(node for node in report.answered if node.status == "partial"):
         lines.append((named(nodes), f"looked at in part – {reason}" if reason else "looked at in part"))
-    for gap in gaps(report):
+    for gap in gaps(report, merged=not verbose):
         checks = named(gap.checks, len(gap.checks)) if verbose else named(shortened(gap.checks), 4)
         lines.append((f"{checks} on {named(gap.nodes)}" if gap.nodes else checks, gap.reason))
     if lines:
-        _heading(page, "Not looked at", 0)
+        heading(page, "Not looked at", 0)
     for what, why in lines if verbose else lines[:_GAPS]:
         page.write(page.text(f"{what}: ") + page.text(flat(why)), 2, hang=2)
-    _folded(page, 0 if verbose else len(lines) - _GAPS, "gap", 2)
+    folded(page, 0 if verbose else len(lines) - _GAPS, "gap", 2)
 
 
 def _by_reason(nodes: Iterable[NodeLine]) -> Iterable[tuple[str, list[str]]]:
@@ -240,20 +144,15 @@ def _last_lines(page: Page, report: Report) -> None:
     page.blank()
     clocks = named(_clocks(report))
     if clocks:
-        page.write(page.text(f"Clocks against ours: {clocks}; times above are each node's own."))
+        page.write(page.text(f"Clocks against ours: {clocks}; times above are ours, in quoted lines each node's own."))
     failed = f" ({len(report.failed)} failed)" if report.failed else ""
-    gone = len({(gap.check, gap.node) for gap in report.not_checked})
+    gone = len({(gap.check, gap.node) for gap in missed(report)})
     counts = [
         f"{counted(len(report.nodes), 'node')}{failed} in {report.seconds:.1f} s",
-        counted(len(report.diagnoses), "root cause"),
+        counted(len(alike(report.diagnoses)), "root cause"),
         counted(len(report.findings), "finding"),
         *([f"{counted(gone, 'check')} not made"] if gone else []),
     ]
     page.write(page.text(" · ".join(counts)))
     taken = "live" if report.source == LIVE else f"from {report.source}"
     page.write(page.text(f"stackdoctor {report.version} · {clock_time(report.started)} · {taken}"))
-
-
-def _folded(page: Page, number: int, what: str, indent: int) -> None:
-    if number > 0:
-        page.write(page.text(f"… and {counted(number, f'more {what}')} (--verbose)"), indent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-__all__ = ["clock_time", "iso"]
+__all__ = ["clock_time", "here", "iso"]
 
 
 def _utc(epoch: float | None) -> datetime | None:
@@ -35,3 +35,12 @@ def clock_time(epoch: float | None, near: float | None = None) -> str:
         return ""
     same_day = other is not None and moment.date() == other.date()
     return moment.strftime("%H:%M:%SZ" if same_day else "%Y-%m-%d %H:%M:%SZ")
+
+
+def here(epoch: float) -> str:
+    """The same moment by the clock of this machine, in parentheses; empty where that is UTC."""
+    moment = _utc(epoch)
+    local = None if moment is None else moment.astimezone()
+    if local is None or not local.utcoffset():
+        return ""
+    return local.strftime(" (%H:%M:%S %z here)")

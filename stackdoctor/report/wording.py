@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+from stackdoctor.diagnose.runner import STATE_OF_THE_LOOK
 from stackdoctor.model import Severity
-from stackdoctor.report.groups import left_open, named
+from stackdoctor.report.groups import alike, left_open, named
 from stackdoctor.report.hostile import plain
-from stackdoctor.report.report import Report
+from stackdoctor.report.report import NotChecked, Report
+from stackdoctor.report.times import clock_time, here
 
-__all__ = ["certainty", "counted", "flat", "quoted", "verdict"]
+__all__ = ["certainty", "counted", "flat", "judged_at", "missed", "quoted", "verdict"]
 
 _CERTAINTY = ((0.95, "certain"), (0.8, "very likely"), (0.6, "likely"), (0.4, "possible"))
 _BLANKS = re.compile(r"[ \n]+")
@@ -30,8 +32,9 @@ def verdict(report: Report) -> tuple[str, str]:
         return f"Nothing can be said: {why}.", ""
     if report.diagnoses:
         everything = len({id(finding) for diagnosis in report.diagnoses for finding in diagnosis.explains}) + len(left)
-        causes = counted(len(report.diagnoses), "root cause")
-        verb = "it explains" if len(report.diagnoses) == 1 else "they explain"
+        number = len(alike(report.diagnoses))
+        causes = counted(number, "root cause")
+        verb = "it explains" if number == 1 else "they explain"
         said = f"{causes} found; {verb} {everything - len(left)} of {counted(everything, 'finding')}."
     elif serious:
         said = f"No known cause fits: {counted(serious, 'finding')} unexplained."
@@ -40,13 +43,14 @@ def verdict(report: Report) -> tuple[str, str]:
         where = f"the {answered} that {verb}" if report.failed else answered
         warnings = sum(finding.severity is Severity.WARNING for finding in left)
         but = f", but {counted(warnings, 'warning')}" if warnings else ""
-        said = f"No fault found on {where}{but}."
+        none = "No fault found on" if report.at is None else "No cause shows in the logs of"
+        said = f"{none} {where}{but}."
     return said, _unknown(report)
 
 
 def _unknown(report: Report) -> str:
     failed = {node.name for node in report.failed}
-    checks = len({(gap.check, gap.node) for gap in report.not_checked if gap.node not in failed})
+    checks = len({(gap.check, gap.node) for gap in missed(report) if gap.node not in failed})
     unknown = []
     if failed:
         unknown.append(f"nothing is known of {named((node.name for node in report.failed), 3)}")
@@ -59,6 +63,11 @@ def _unknown(report: Report) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}: see the end." if sentence else ""
 
 
+def missed(report: Report) -> tuple[NotChecked, ...]:
+    """What was not looked at and should have been; of a moment that is past, no state is ever known."""
+    return tuple(gap for gap in report.not_checked if gap.reason != STATE_OF_THE_LOOK)
+
+
 def certainty(confidence: float) -> str:
     """A confidence between 0 and 1 in a word and in percent, rounded down: 100 % leaves no doubt at all.
 
@@ -67,6 +76,11 @@ def certainty(confidence: float) -> str:
     """
     word = next((word for least, word in _CERTAINTY if confidence >= least), "weak")
     return f"{word} {int(confidence * 100 + 1e-9)} %"
+
+
+def judged_at(moment: float) -> str:
+    """The moment that was judged, and by what."""
+    return f"As of {clock_time(moment)}{here(moment)}, by logs alone."
 
 
 def counted(number: int, what: str) -> str:

@@ -7,9 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from stackdoctor.model import Clock, NodeResults, Result, Status
+from stackdoctor.model import Clock, Cost, NodeResults, Result, Status
 
-__all__ = ["FORMAT", "MANIFEST", "Snapshot", "clock_of", "file_name", "node_entry", "result_entry", "result_of"]
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "Snapshot",
+    "clock_of",
+    "cost_of",
+    "file_name",
+    "node_entry",
+    "result_entry",
+    "result_of",
+]
 
 FORMAT = "stackdoctor/snapshot/1"
 MANIFEST = "manifest.json"
@@ -30,7 +40,7 @@ class Snapshot:
 
 def file_name(probe: str, subject: str = "") -> str:
     """The name that a person would look for: the probe, and what of several it is about."""
-    name = quote(probe if not subject else f"{probe}~{subject}", safe="~@:+, #")
+    name = quote(probe if not subject else f"{probe}~{subject}", safe="~@:+, #", errors="surrogatepass")
     if name.startswith("."):
         name = "%2E" + name[1:]
     if len(name) > NAME_LIMIT:
@@ -48,6 +58,7 @@ def node_entry(node: NodeResults) -> dict[str, object]:
         "hostname": node.hostname,
         "failure": node.failure,
         "clock": None if node.clock is None else vars(node.clock),
+        "cost": None if node.cost is None else {**vars(node.cost), "left_out": list(node.cost.left_out)},
         "asked": sorted({probe for probe, _ in node.results}),
         "failed": {
             f"{r.probe}~{r.subject}" if r.subject else r.probe: f"{r.status.value}: {r.reason}"
@@ -102,4 +113,24 @@ def clock_of(entry: object) -> Clock | None:
         error=float(entry["error"]),
         utc_offset=int(entry["utc_offset"]),
         zone=str(entry["zone"]),
+    )
+
+
+def cost_of(entry: object) -> Cost | None:
+    """What the look cost a node, from the manifest (of an older version: None); TypeError or ValueError if not one."""
+    if entry is None:
+        return None
+    if not isinstance(entry, dict):
+        raise TypeError("cost is not a mapping")
+    left_out = entry["left_out"]
+    if not isinstance(left_out, list):
+        raise TypeError("left_out is not a list")
+    return Cost(
+        seconds=float(entry["seconds"]),
+        cpu=float(entry["cpu"]),
+        bytes=int(entry["bytes"]),
+        commands=int(entry["commands"]),
+        used_up=str(entry["used_up"]),
+        sparing=str(entry["sparing"]),
+        left_out=tuple(map(str, left_out)),
     )

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from stackdoctor.errors import UsageError
 from stackdoctor.model import Node, NodeResults, Result
-from stackdoctor.snapshot.format import FORMAT, MANIFEST, Snapshot, clock_of, file_name, result_of
+from stackdoctor.snapshot.format import FORMAT, MANIFEST, Snapshot, clock_of, cost_of, file_name, result_of
 
 __all__ = ["read_snapshot"]
 
@@ -129,6 +129,7 @@ def _node(entry: dict[str, object], read: ReadFile) -> NodeResults:
         clock=clock_of(entry["clock"]),
         hostname=str(entry["hostname"]),
         failure=str(entry["failure"]),
+        cost=cost_of(entry.get("cost")),
     )
 
 

@@ -14,6 +14,8 @@ from stackdoctor.facts.libvirt import Domain, Domains
 from stackdoctor.facts.links import Link
 from stackdoctor.facts.namespaces import Namespaces
 from stackdoctor.facts.neutron_names import namespace_kind, network_prefix_of, port_prefix_of
+from stackdoctor.facts.ovs_db import OpenvSwitch
+from stackdoctor.facts.ovs_ports import OvsPort
 from stackdoctor.firewall.ports import BridgedPort
 from stackdoctor.model import Evidence
 from stackdoctor.trace.port import CloudPort, find_port
@@ -87,11 +89,21 @@ def _guests(wiring: Wiring, site: Site) -> Iterator[Endpoint]:
             port = card.port_id or port_prefix_of(card.device) or ""
             link = site.link(card.device)
             bridges = (link.master if link else "", card.source)
-            network = next((p for p in map(network_prefix_of, bridges) if p), "")
+            plug = _plug(site, (f"qvo{port}", card.device), card.port_id)
+            network = next((p for p in map(network_prefix_of, bridges) if p), plug.network if plug else "")
             network, addresses = _reserved(wiring, card.mac, network)
             yield Endpoint(
                 site.name, "instance", port, card.device, card.mac, addresses, network, domain=domain, card=card
             )
+
+
+def _plug(site: Site, names: tuple[str, ...], port_id: str = "") -> OvsPort | None:
+    """The port of Open vSwitch with one of these names, or of this Neutron port."""
+    switch = site.fact(OpenvSwitch)
+    if switch is None:
+        return None
+    found = switch.of_neutron(port_id) if port_id else None
+    return found or next((port for name in names if name and (port := switch.port(name)) is not None), None)
 
 
 def _reserved(wiring: Wiring, mac: str, network: str) -> tuple[str, tuple[str, ...]]:
@@ -124,7 +136,10 @@ def _inner(wiring: Wiring, site: Site) -> Iterator[Endpoint]:
 def _port(wiring: Wiring, site: Site, namespace: str, link: Link, network: str) -> Endpoint:
     port = port_prefix_of(link.name) or ""
     tap = f"tap{port}" if link.kind == "veth" else ""
-    if not network:
+    plug = _plug(site, (link.name,))
+    if not network and plug is not None and plug.network:
+        network = plug.network
+    elif not network:
         outer = site.link(tap) if tap else None
         network, _ = _reserved(wiring, link.mac, (network_prefix_of(outer.master) if outer else "") or "")
     addresses = site.addresses(link.name, namespace)

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from stackdoctor.facts.links import Link
 from stackdoctor.facts.neutron_names import bridge as network_bridge
 from stackdoctor.facts.neutron_names import network_prefix_of
+from stackdoctor.facts.ovs_db import OpenvSwitch
+from stackdoctor.facts.ovs_ports import OvsPort
 from stackdoctor.trace.endpoints import Endpoint
 from stackdoctor.trace.filtering import BROADCAST, Exchange, security_group_hop
-from stackdoctor.trace.hops import Hop, Proof, bridge_hop, card_hop, inner_hop, open_vswitch_hop, port_hop
+from stackdoctor.trace.hops import Hop, Proof, bridge_hop, card_hop, inner_hop, link_proofs, open_vswitch_hop, port_hop
+from stackdoctor.trace.ovs_port import flow_filter_hop, local_vlan, plugged, switch_hop
+from stackdoctor.trace.ovs_way import End, same_node, way_in
+from stackdoctor.trace.ovs_way import way_out as switched_way_out
 from stackdoctor.trace.uplinks import Crossing, uplink_of, way_out
 from stackdoctor.trace.wiring import OPEN_VSWITCH, Site, Wiring
 
@@ -21,13 +26,17 @@ Hops = tuple[Hop, ...]
 
 @dataclass(frozen=True)
 class Side:
-    """One end's part, the end first: up to ``bridge``, or ``opaque`` where nothing shows what comes next."""
+    """One end's part, the end first: up to ``bridge``, or to ``plug`` on Open vSwitch.
+
+    ``opaque``: no bridge of the kernel comes next, or nothing shows what does.
+    """
 
     end: Endpoint
     site: Site | None
     hops: Hops
     bridge: str
     opaque: bool
+    plug: OvsPort | None = None
 
 
 def crossing(
@@ -40,7 +49,7 @@ def crossing(
     near = _side(wiring, start, tenant, "")
     far = _side(wiring, other, tenant, address) if other else None
     if near.opaque or near.site is None or (far is not None and (far.opaque or far.site is None)):
-        return _around(near, far, exchange, tenant)
+        return _around(near, far, exchange, tenant, start, other)
     far_site = far.site if far else None
     if far is not None and far_site is near.site:
         return _on_one_node(near.site, near, far, exchange, tenant)
@@ -64,10 +73,13 @@ def crossing(
     return tuple(hops), (*_group(far, exchange, False, far_name), *back)
 
 
-def _around(near: Side, far: Side | None, exchange: Exchange, tenant: int | None) -> tuple[Hops, Hops]:
-    """What can be said of two ends when what joins them is not visible."""
+def _around(
+    near: Side, far: Side | None, exchange: Exchange, tenant: int | None, start: Endpoint, other: Endpoint | None
+) -> tuple[Hops, Hops]:
+    """Two ends of which one at least is on Open vSwitch, or which nothing visible joins."""
     hops: list[Hop] = []
     back: list[Hop] = []
+    between = _switched(near, far, exchange, tenant, start, other)
     for side in (near, far):
         if side is None:
             continue
@@ -78,8 +90,43 @@ def _around(near: Side, far: Side | None, exchange: Exchange, tenant: int | None
             own[at:at] = _group(side, exchange, True, hybrid)
             own += [] if hybrid else [bridge_hop(side.site, side.bridge, tenant)]
             back[:0] = _group(side, exchange, False, hybrid)
-        hops += own if side is near else reversed(own)
+        elif side.site is not None and side.plug is not None and side.end.domain is not None:
+            own.append(flow_filter_hop(side.site, side.plug, exchange.request_name))
+            back[:0] = [flow_filter_hop(side.site, side.plug, exchange.answer_name)]
+        if side.plug is not None and side.site is not None and between is None:
+            own.append(open_vswitch_hop(side.site.name, _unseen(side.site)))
+        hops += [*own, *(between or ())] if side is near else reversed(own)
     return tuple(hops), tuple(back)
+
+
+def _switched(
+    near: Side, far: Side | None, exchange: Exchange, tenant: int | None, start: Endpoint, other: Endpoint | None
+) -> Hops | None:
+    """The hops between two ports of Open vSwitch; None where they cannot be told."""
+    here = _end(near, start)
+    there = _end(far, other) if far is not None and other is not None else None
+    if here is None or (far is not None and there is None) or here.switch.ovn or (there and there.switch.ovn):
+        return None
+    flooded = exchange.request.dst_mac in (None, BROADCAST)
+    if there is None:
+        return tuple(switched_way_out(here, None, flooded, tenant))
+    if there.site is here.site:
+        return (same_node(here, there),)
+    return (*switched_way_out(here, there, flooded, tenant), *way_in(there, here, tenant))
+
+
+def _end(side: Side, end: Endpoint) -> End | None:
+    if side.plug is None or side.site is None:
+        return None
+    return End(side.site, side.plug, local_vlan(side.site, side.plug, end.network), end.mac)
+
+
+def _unseen(site: Site) -> str:
+    """Why what Open vSwitch does is not told."""
+    switch = site.fact(OpenvSwitch)
+    if switch is None:
+        return f"its bridges and flows are not known: {site.why_not(OpenvSwitch)}"
+    return "OVN makes its flows, which are not evaluated" if switch.ovn else "the other end is not on Open vSwitch"
 
 
 def _on_one_node(site: Site, near: Side, far: Side, exchange: Exchange, tenant: int | None) -> tuple[Hops, Hops]:
@@ -113,11 +160,14 @@ def _side(wiring: Wiring, end: Endpoint, tenant: int | None, address: str) -> Si
     if end.domain is not None:
         return _guest(site, end, tenant)
     first = inner_hop(site, end, tenant, address)
+    plug = plugged(site, end)
+    if plug is not None:
+        return Side(end, site, (first, switch_hop(site, plug, end, tenant)), "", True, plug)
     outer = site.link(end.device) if end.device else None
     if not end.device and not end.inner:
         return Side(end, site, (first,), _expected(site, end), False)
     if not end.device or (outer is not None and outer.master in OPEN_VSWITCH):
-        return Side(end, site, (first, open_vswitch_hop(site.name)), "", True)
+        return Side(end, site, (first, open_vswitch_hop(site.name, _unseen(site))), "", True)
     bridge = _bridge(site, end, outer)
     peer = (end.inner, end.namespace) if end.inner else None
     return Side(end, site, (first, port_hop(site, "tap", end.device, bridge, tenant, end.mac, peer)), bridge, False)
@@ -125,6 +175,10 @@ def _side(wiring: Wiring, end: Endpoint, tenant: int | None, address: str) -> Si
 
 def _guest(site: Site, end: Endpoint, tenant: int | None) -> Side:
     hops = [card_hop(end, end.domain)] if end.domain else []
+    plug = plugged(site, end)
+    hybrid = end.card.source if end.card is not None and end.card.source.startswith("qbr") else ""
+    if plug is not None and not hybrid and not plug.name.startswith("qvo"):
+        return Side(end, site, (*hops, switch_hop(site, plug, end, tenant)), "", True, plug)
     if end.card is not None and end.card.kind not in ("bridge", "ethernet", "network"):
         hops.append(
             Hop(site.name, "guest NIC", end.card.kind, (Proof(None, "its way out is not visible in the links"),))
@@ -133,24 +187,36 @@ def _guest(site: Site, end: Endpoint, tenant: int | None) -> Side:
     tap = site.link(end.device)
     source = end.card.source if end.card else ""
     if (tap is not None and tap.master in OPEN_VSWITCH) or source == "br-int":
-        hops += [port_hop(site, "tap", end.device, "", tenant), open_vswitch_hop(site.name)]
+        hops += [port_hop(site, "tap", end.device, "", tenant), open_vswitch_hop(site.name, _unseen(site))]
         return Side(end, site, tuple(hops), "", True)
     if source.startswith("qbr") or (tap is not None and tap.master.startswith("qbr")):
         hybrid = source or (tap.master if tap else "")
-        return Side(end, site, (*hops, *_hybrid(site, end, hybrid, tenant)), hybrid, True)
+        return Side(end, site, (*hops, *_hybrid(site, end, hybrid, tenant, plug)), hybrid, True, plug)
     bridge = _bridge(site, end, tap)
     hops.append(port_hop(site, "tap", end.device, bridge, tenant, end.mac))
     return Side(end, site, tuple(hops), bridge, False)
 
 
-def _hybrid(site: Site, end: Endpoint, bridge: str, tenant: int | None) -> Iterator[Hop]:
+def _hybrid(site: Site, end: Endpoint, bridge: str, tenant: int | None, plug: OvsPort | None) -> Iterator[Hop]:
     """The Linux bridge of one port between its tap and Open vSwitch, where iptables filter."""
     port = bridge[3:]
     yield port_hop(site, "tap", end.device, bridge, tenant, end.mac)
     yield bridge_hop(site, bridge, tenant)
     yield port_hop(site, "veth", f"qvb{port}", bridge, tenant, peer=(f"qvo{port}", ""))
-    yield port_hop(site, "veth", f"qvo{port}", OPEN_VSWITCH[0], tenant)
-    yield open_vswitch_hop(site.name)
+    if plug is not None:
+        yield switch_hop(site, plug, end, tenant)
+        return
+    yield from _missing_from_switch(site, f"qvo{port}", tenant)
+
+
+def _missing_from_switch(site: Site, name: str, tenant: int | None) -> Iterator[Hop]:
+    """The end of a hybrid pair of which Open vSwitch has no port, or of which it is not known."""
+    if site.fact(OpenvSwitch) is None:
+        yield port_hop(site, "veth", name, OPEN_VSWITCH[0], tenant)
+        yield open_vswitch_hop(site.name, _unseen(site))
+        return
+    _, proofs = link_proofs(site, name, "", tenant)
+    yield Hop(site.name, "veth", name, (Proof(False, "Open vSwitch has no port of that name"), *proofs))
 
 
 def _bridge(site: Site, end: Endpoint, tap: Link | None) -> str:

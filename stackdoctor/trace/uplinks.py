@@ -12,7 +12,7 @@ from stackdoctor.facts.neighbours import Neighbours
 from stackdoctor.trace.hops import Hop, Proof, link_proofs, port_hop
 from stackdoctor.trace.wiring import Site, Wiring
 
-__all__ = ["Crossing", "overhead_of", "uplink_of", "way_out"]
+__all__ = ["SILENT", "Crossing", "overhead_of", "uplink_of", "way_out"]
 
 SILENT = ("FAILED", "INCOMPLETE")
 

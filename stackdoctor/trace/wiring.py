@@ -8,7 +8,8 @@ Its vertices are the interfaces (node, network namespace, name) and the guests' 
 - a VXLAN device and its underlay device, and the other nodes' VXLAN devices with its identifier;
 - a guest's card and its tap, as libvirt has them attached.
 
-Open vSwitch keeps its own tables, which the kernel's listing of links does not show: there the graph ends.
+Open vSwitch keeps its own tables, which the kernel's listing of links does not show: its ports, VLANs and flows come
+from its database and its bridges (trace.ovs_port, trace.ovs_way).
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from stackdoctor.facts.links import Link, Links
 from stackdoctor.facts.namespaces import Listeners, Namespaces
 from stackdoctor.facts.neighbours import Neighbours
 from stackdoctor.facts.neutron_names import port_prefix_of
+from stackdoctor.facts.ovs_db import OpenvSwitch
+from stackdoctor.facts.ovs_flows import OvsFlows
 from stackdoctor.firewall.ports import PortFilter
 from stackdoctor.model import Absence, NodeResults
 
@@ -45,6 +48,8 @@ FACTS: tuple[type[Fact], ...] = (
     Domains,
     Iptables,
     PortFilter,
+    OpenvSwitch,
+    OvsFlows,
 )
 """What a node is asked for so that a path can be followed over it."""
 

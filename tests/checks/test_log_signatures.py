@@ -33,6 +33,9 @@ SERVICES = {source.service for source in LOG_SOURCES if source.service} | {
         "glance-api",
         "heat-engine",
         "keystone",
+        "ceilometer-polling",
+        "aodh-evaluator",
+        "gnocchi-metricd",
         "placement-api",
         "horizon",
     ),
@@ -45,6 +48,7 @@ ALSO_MATCHED = {
     ("db-too-many-connections", "nova-cell-unresponsive"),
     ("kvm-missing", "nova-qemu-start-failed"),
     ("nova-alloc-net-failed", "nova-build-aborted"),
+    ("qemu-disk-failed", "qemu-image-broken"),
     ("nova-claim-failed", "nova-numa-fail"),
     ("nova-claim-failed", "nova-pci-claim-failed"),
     ("nova-numa-fail", "nova-claim-failed"),
@@ -137,8 +141,8 @@ def test_no_example_is_matched_by_another_signature_of_the_same_log() -> None:
 
 def test_examples_are_lines_as_they_stand_in_the_file() -> None:
     stamped = re.compile(
-        r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|=\w+ REPORT====|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "
-        r"|\[[A-Z][a-z]{2} |qemu-system"
+        r"\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|=\w+ REPORT====|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "
+        r"|\[[A-Z][a-z]{2} |qemu-system|qcow2: "
     )
     assert [(s.id, e.era) for s, e in EXAMPLES if not stamped.match(e.text)] == []
 

@@ -35,10 +35,9 @@ def test_a_match_binds_its_variables() -> None:
     assert pattern.bind(Finding("s", "m", host="b", topic="t"), {"host": "a"}) is None
 
 
-def test_a_missing_key_fails_a_term_unless_lenient() -> None:
+def test_a_missing_key_fails_a_term() -> None:
     pattern = Pattern("x", (("topic", parse_term("conductor")),), 0.5)
     assert pattern.bind(Finding("s", "m"), {}) is None
-    assert pattern.bind(Finding("s", "m"), {}, lenient=True) == {}
 
 
 def test_node_and_subject_are_keys_of_every_finding() -> None:

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 
 from stackdoctor.collect.plan import merge_probes
 from stackdoctor.errors import CouldNotCheck, NotApplicable
+from stackdoctor.facts.backing_files import BackingFiles
+from stackdoctor.facts.corosync import Corosync
+from stackdoctor.facts.database_state import DatabaseState
 from stackdoctor.facts.fact import Fact
+from stackdoctor.facts.galera import GaleraFlow, GaleraSaved
 from stackdoctor.facts.host import (
     Conntrack,
     Disks,
@@ -23,18 +27,41 @@ from stackdoctor.facts.host import (
     Load,
     Memory,
 )
+from stackdoctor.facts.instance_files import InstanceFiles
+from stackdoctor.facts.iscsi_initiator import InitiatorName
+from stackdoctor.facts.iscsi_sysfs import SysfsIscsi
+from stackdoctor.facts.keystone_keys import FernetKeys
+from stackdoctor.facts.memcache_config import MemcacheConfig
+from stackdoctor.facts.pacemaker import Pacemaker
 from stackdoctor.facts.processes import Processes
 from stackdoctor.facts.rabbitmq import BrokerStatus, Channels, Connections, Consumers, Queues
 from stackdoctor.facts.services import Services
 from stackdoctor.facts.sockets import Sockets
+from stackdoctor.facts.time_sync import TimeSync
+from stackdoctor.facts.virtual_addresses import VirtualAddresses
 from stackdoctor.model import Node, NodeResults, Result, Status
 
 FACTS: tuple[type[Fact], ...] = (
+    *(BackingFiles, InitiatorName, InstanceFiles, SysfsIscsi),
     *(BrokerStatus, Channels, Connections, Conntrack, Consumers, Disks, FileHandles, Host, HostsFile),
     *(Inodes, Load, Memory, Processes, Queues, Services, Sockets),
+    *(
+        Corosync,
+        DatabaseState,
+        FernetKeys,
+        GaleraFlow,
+        GaleraSaved,
+        MemcacheConfig,
+        Pacemaker,
+        TimeSync,
+        VirtualAddresses,
+    ),
 )
 SAMPLES = Path(__file__).parent / "samples"
 OWN = {
+    Corosync: "cluster/*.txt",
+    Pacemaker: "cluster/crm-*.xml",
+    VirtualAddresses: "cluster/[ck]*",
     BrokerStatus: "rabbitmq-*status*",
     Channels: "rabbitmq-channels*",
     Connections: "rabbitmq-connections*",
@@ -48,6 +75,11 @@ SHORT = (
     b"Filesystem Inodes IUsed IFree IUse% Mounted on\n/dev/vda1 16777216 857428 15919788 6% /\n",
     b"Id=a.service\nActiveState=inactive\nMainPID=1\nStateChangeTimestamp=Sun 2026-11-22 17:10:49 UTC\n\nId=b.socket\n",
     b"nova_conductor\tExited (137) 2 days ago\timage\nrabbitmq\tUp 3 weeks\timage\n",
+    b"# GALERA saved state\nversion: 2.1\nuuid:    9d6cb548-e6c0\nseqno:   66\nsafe_to_bootstrap: 0\n",
+    b"/etc/keystone/fernet-keys:\ntotal 8\n-rw------- 1 640 640 44 1795365000 0\n",
+    b"Variable_name\tValue\nwsrep_flow_control_paused_ns\t7214369731\nwsrep_flow_control_sent\t0\n",
+    b"host\tservice\tage\ncompute1\tnova-compute\t75\n",
+    b"[cache]\nmemcache_servers = ctl1:11211,inet6:[2001:db8::1]:11212\n",
     b"MemTotal:  24684084 kB\nMemFree: 15065840 kB\nHugePages_Total: 8\n",
     b"38.21 54.89 48.55 7/464 4257\n",
     b"C0A8C701,192.168.199.1,3,1795372628.1,-0.00001,0.0,0.0,-11.2,0.003,0.09,0.001,0.0004,64.2,Normal\n",

@@ -62,3 +62,34 @@ def test_what_is_no_plain_domain_is_refused(xml: str) -> None:
 def test_deep_nesting_does_no_harm() -> None:
     depth = 50_000
     assert parse_domain("<domain>" + "<a>" * depth + "</a>" * depth + "</domain>", line).disks == ()
+
+
+# of a guest that ran, as libvirt 9.0 printed it
+RUNNING = """
+<disk type='file' device='disk'>
+  <driver name='qemu' type='qcow2' cache='none'/>
+  <source file='/var/lib/nova/instances/0505d6dc-5650-4848-9bae-9cb19f60cb29/disk' index='1'/>
+  <backingStore type='file' index='2'>
+    <format type='raw'/>
+    <source file='/var/lib/nova/instances/_base/b564319d35c467a360d66ad244ce247a4aab7c12'/>
+    <backingStore/>
+  </backingStore>
+  <target dev='vda' bus='virtio'/>
+</disk>
+<disk type='network' device='disk'>
+  <source protocol='iscsi' name='iqn.2010-10.org.openstack:volume-c85a9e21-eab4-4821-b34a-2b7cd0f97211/1' index='3'>
+    <host name='192.168.199.30' port='3260'/>
+    <initiator><iqn name='iqn.1993-08.org.debian:01:compute1'/></initiator>
+    <auth username='J3YdfEcmogKSLNv2TC9w'><secret type='iscsi' usage='vol1'/></auth>
+  </source>
+  <target dev='vdb' bus='virtio'/>
+  <shareable/>
+</disk>
+"""
+
+
+def test_a_running_guests_disks_tell_their_base_their_account_and_whether_they_are_shared() -> None:
+    overlay, volume = parse_domain(domain(RUNNING), line).disks
+    assert overlay.backing == ("/var/lib/nova/instances/_base/b564319d35c467a360d66ad244ce247a4aab7c12",)
+    assert (overlay.user, overlay.shared) == ("", False)
+    assert (volume.backing, volume.user, volume.shared) == ((), "J3YdfEcmogKSLNv2TC9w", True)

@@ -1,6 +1,11 @@
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from stackdoctor.errors import CouldNotCheck, NotApplicable, ParseError
+from stackdoctor.facts.addresses import Addresses
+from stackdoctor.facts.links import Links
 from stackdoctor.facts.namespaces import (
     NETNS_LIST,
     NETNS_PIDS,
@@ -11,7 +16,9 @@ from stackdoctor.facts.namespaces import (
     answers,
     parse_namespaces,
 )
-from stackdoctor.model import Status
+from stackdoctor.facts.neighbours import Neighbours
+from stackdoctor.facts.routes import Routes
+from stackdoctor.model import NodeResults, Result, Status
 
 DHCP = "qdhcp-c29dcc29-e6c3-4352-b243-df929c3e972b"
 ROUTER = "qrouter-f1adb446-114b-43f7-9837-0317aface683"
@@ -120,3 +127,20 @@ def test_a_host_whose_namespaces_cannot_be_listed_still_answers_for_itself(answe
     read = answers(node, NETNS_SOCKETS, NETNS_PIDS)
     assert [name for name, _, _ in read.said] == [""]
     assert "permission" in read.absent["*"]
+
+
+@pytest.mark.parametrize("fact", [Links, Addresses, Routes, Neighbours, Listeners], ids=lambda f: f.__name__)
+def test_a_namespace_that_went_away_before_it_was_entered_is_said_and_the_others_are_read(
+    recorded_node: Callable[[str], NodeResults], fact: type
+) -> None:
+    node = recorded_node("healthy.controller")
+    gone = next(name for _, name in node.results if name.startswith("qdhcp-"))
+    inside = next(p.id for p in fact.probes if p.each is not None)
+    said = f'Cannot open network namespace "{gone}": No such file or directory\n'.encode()
+    results = {**node.results, (inside, gone): Result(inside, f"ip netns exec {gone}", gone, exit=1, stderr=said)}
+    whole, rest = fact.parse(node), fact.parse(replace(node, results=results))
+    assert whole.gaps == ()
+    ((glob, why),) = rest.gaps
+    assert glob == "dhcp.*"
+    assert gone in why
+    assert "No such file or directory" in why

@@ -4,7 +4,13 @@ import pytest
 
 from stackdoctor.errors import ParseError
 from stackdoctor.facts.namespaces import NETNS_LIST
-from stackdoctor.facts.neighbours import HOST_NEIGHBOURS, Neighbours, parse_json_neighbours, parse_text_neighbours
+from stackdoctor.facts.neighbours import (
+    HOST_NEIGHBOURS,
+    Neighbours,
+    NeighbourTable,
+    parse_json_neighbours,
+    parse_text_neighbours,
+)
 
 
 def test_the_text_form_says_the_same_as_the_json_form(network_sample) -> None:
@@ -47,3 +53,18 @@ def test_an_empty_table_is_a_value(answer, answered_node) -> None:
 def test_what_is_no_neighbour_is_refused(printed: str, answer, answered_node) -> None:
     with pytest.raises(ParseError):
         Neighbours.parse(answered_node(answer(NETNS_LIST), answer(HOST_NEIGHBOURS, printed)))
+
+
+def test_the_table_of_all_namespaces_is_counted_by_the_kernel(answered_node, answer) -> None:
+    # Linux 6.1, /proc/net/stat/arp_cache: one row for each CPU, the same number of entries in all
+    stat = "entries  allocs   destroys hash_grows\n" + 2 * "00000036 00000182 00000142 00000001\n"
+    table, limit = NeighbourTable.probes
+    found = NeighbourTable.parse(answered_node(answer(table, stat), answer(limit, "1024\n")))
+    assert (found.entries, found.limit) == (54, 1024)
+
+
+@pytest.mark.parametrize(("stat", "most"), [("", "1024"), ("entries\nzz\n", "1024"), ("entries\n36\n", "none")])
+def test_what_is_no_table_is_an_error(answered_node, answer, stat: str, most: str) -> None:
+    table, limit = NeighbourTable.probes
+    with pytest.raises(ParseError):
+        NeighbourTable.parse(answered_node(answer(table, stat), answer(limit, most)))

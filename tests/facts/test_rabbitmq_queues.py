@@ -204,3 +204,19 @@ def test_a_node_with_the_client_tools_only_has_no_queues_to_check() -> None:
 def test_the_queues_of_a_broker_that_is_down_could_not_be_checked() -> None:
     with pytest.raises(CouldNotCheck, match="does not answer"):
         Queues.parse(broker_that_does_not_answer("rabbit@controller"))
+
+
+def test_of_a_hundred_virtual_hosts_those_that_were_not_asked_are_said() -> None:
+    names = ["/", *(f"tenant{n}" for n in range(99))]
+    listing = Result(
+        Queues.probes[1].id,
+        "rabbitmqctl -q list_vhosts name tracing",
+        stdout=b"name\ttracing\n" + "".join(f"{name}\tfalse\n" for name in names).encode(),
+    )
+    asked = [listed("conductor\t0\t0\t0\t1\n", subject) for name in names[:24] for subject in (name, f"{name}#2")]
+    found = Queues.parse(answered(listing, *asked))
+    assert len(found) == 24
+    assert [reason for _, reason in found.gaps] == [
+        "virtual host tenant23 and 75 more were not asked: no more than 24 are"
+    ]
+    assert Queues.parse(answered(listing, *(listed("", name) for name in names))).gaps == ()

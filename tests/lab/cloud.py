@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -9,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,35 @@ class Cloud:
         self.signal(host, service, "KILL")
         self.wait_until(lambda: self.process(host, service) is None, 10, f"{service} on {host} gone")
 
+    def keep_conductor(self, seconds: float) -> None:
+        """Let the conductor take a message only every so many seconds."""
+        new = self.hosts["controller"].root / "var/lib/nova/busy.new"
+        new.write_text(f"{seconds}")
+        new.rename(new.with_suffix(""))
+
+    def release_conductor(self) -> None:
+        """Let the conductor take messages as fast as it can, at once."""
+        (self.hosts["controller"].root / "var/lib/nova/busy").unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def casts(self, each_second: float, at_once: int = 0) -> Iterator[None]:
+        """A client that asks the conductor for more, so many times a second, and for ``at_once`` to begin with."""
+        url = f"rabbit://openstack:{self.password}@{ADDRESSES['controller']}:5672/"
+        program = [sys.executable, Path(__file__).parent / "services" / "casts.py", str(each_second), str(at_once)]
+        with subprocess.Popen(
+            ["ip", "netns", "exec", self.fabric, *program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as client:
+            try:
+                assert client.stdin is not None
+                assert client.stdout is not None
+                client.stdin.write(f"{url}\n")
+                client.stdin.flush()
+                if client.stdout.readline() != "casting\n":
+                    raise RuntimeError("the client did not come up")
+                yield
+            finally:
+                client.kill()
+
     def write_password(self, host: str, password: str) -> None:
         """Write a host's nova.conf with ``password`` in its transport URL; services read it when they start."""
         (self.hosts[host].root / "etc/nova/nova.conf").write_text(nova.conf(password, ADDRESSES["controller"]))
@@ -221,6 +251,12 @@ class Cloud:
     def disk_free_limit(self, absolute: str = rabbitmq.DISK) -> None:
         """Set the limit of free disk space, by default to what it was."""
         self.broker("set_disk_free_limit", absolute)
+
+    def signal_broker(self, name: str) -> None:
+        """Send the signal to RabbitMQ's process: STOP freezes it with all its connections open, CONT lets it go on."""
+        found = self.hosts["controller"].processes().items()
+        pid = next(pid for pid, command in found if command[0].endswith("/beam.smp") and "boot" in command)
+        subprocess.run(self.hosts["controller"].enter("kill", "-s", name, str(pid)), check=True)
 
     # -- network and disks
 

@@ -23,6 +23,9 @@ rpc_response_timeout = 5
 report_interval = 2
 state_path = /var/lib/nova
 
+[libvirt]
+virt_type = qemu
+
 [oslo_messaging_rabbit]
 heartbeat_timeout_threshold = {heartbeat}
 rabbit_retry_interval = 1

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from datetime import date
+
 import pytest
 
+from stackdoctor.diagnose.outcomes import Outcomes
+from stackdoctor.diagnose.silence import Silenced
+from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import Diagnosis, Evidence, Finding, Fix, Severity
 from stackdoctor.report.report import NodeLine, NotChecked, Report
 
@@ -190,6 +196,33 @@ def hung() -> Report:
             ),
             NotChecked("iscsi.session.lost", "storage", "could not connect: timed out after 10 s"),
         ),
+    )
+
+
+@pytest.fixture
+def eventful(hung: Report) -> Report:
+    """The same, with a cause that is over, two things that are silenced and a rule that has expired."""
+    rule = Ignore("clock.*", "", "NTP comes with the new switch", date(2027, 1, 31), node="compute2", origin="c.yaml:7")
+    other = Ignore("", "rmq-memory-alarm", "it is a test broker", date(2027, 1, 31), origin="c.yaml:9")
+    alarm = dataclasses.replace(
+        HUNG,
+        cause="rmq-memory-alarm",
+        title="RabbitMQ on controller uses more memory than its watermark allows",
+        state="recovered",
+        episodes=((STARTED - 600, STARTED - 300),),
+        explains=(DUPLICATE,),
+    )
+    held = dataclasses.replace(HUNG, episodes=((STARTED - 100, STARTED),))
+    return dataclasses.replace(
+        hung,
+        diagnoses=(held,),
+        findings=tuple(f for f in hung.findings if f not in (CLOCK, DUPLICATE)),
+        unexplained=(STALE,),
+        history=(alarm,),
+        silenced=(Silenced(rule, (CLOCK,)), Silenced(other, (DUPLICATE,), alarm)),
+        expired=(dataclasses.replace(rule, until=date(2026, 1, 31)),),
+        outcomes=(Outcomes(("a.b", "a.c"), ("controller",), ("compute1",), ("storage",), ("",)),),
+        at=STARTED - 10,
     )
 
 

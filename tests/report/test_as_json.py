@@ -34,14 +34,15 @@ def test_the_schema_is_itself_valid():
     Draft202012Validator.check_schema(schema())
 
 
-def test_a_full_and_an_empty_report_keep_to_the_schema(hung: Report, healthy: Report):
+def test_a_full_and_an_empty_report_keep_to_the_schema(hung: Report, healthy: Report, eventful: Report):
+    VALIDATOR.validate(json.loads(to_json(eventful)))
     VALIDATOR.validate(json.loads(to_json(hung)))
     VALIDATOR.validate(json.loads(to_json(healthy)))
     VALIDATOR.validate(json.loads(to_json(Report("0.1.0", 0.0, 0.0))))
 
 
-def test_the_schema_refuses_a_missing_field_anywhere(hung: Report):
-    report = json.loads(to_json(hung))
+def test_the_schema_refuses_a_missing_field_anywhere(eventful: Report):
+    report = json.loads(to_json(eventful))
     places = list(objects(report))
     assert len(places) > 30
     for place in places:
@@ -53,8 +54,8 @@ def test_the_schema_refuses_a_missing_field_anywhere(hung: Report):
     VALIDATOR.validate(report)
 
 
-def test_the_schema_refuses_an_unknown_field_anywhere(hung: Report):
-    report = json.loads(to_json(hung))
+def test_the_schema_refuses_an_unknown_field_anywhere(eventful: Report):
+    report = json.loads(to_json(eventful))
     for place in list(objects(report)):
         place["colour"] = "red"
         with pytest.raises(ValidationError):
@@ -114,3 +115,36 @@ def test_hostile_text_is_inert_and_readable_by_every_reader(healthy: Report):
     assert read["subject"] == read["keys"]["key"] == read["evidence"][0]["line"] == line.replace("\ud83d", "\ufffd")
     assert read["last"] is None
     VALIDATOR.validate(json.loads(written))
+
+
+def test_what_is_over_is_in_history_and_what_is_set_aside_says_why(eventful: Report):
+    report = json.loads(to_json(eventful))
+    assert [d["cause"] for d in report["diagnoses"]] == ["rpc-consumer-hung"]
+    assert [(d["cause"], d["state"], d["episodes"]) for d in report["history"]] == [
+        ("rmq-memory-alarm", "recovered", [["2026-11-22T17:40:39.135Z", "2026-11-22T17:45:39.135Z"]])
+    ]
+    finding, cause = report["silenced"]
+    assert (finding["rule"], finding["reason"], finding["until"], finding["diagnosis"]) == (
+        "clock.*, node compute2",
+        "NTP comes with the new switch",
+        "2027-01-31",
+        None,
+    )
+    assert (cause["diagnosis"]["cause"], [f["id"] for f in cause["findings"]]) == (
+        "rmq-memory-alarm",
+        ["network.address.duplicate"],
+    )
+    assert [rule["until"] for rule in report["expired"]] == ["2026-01-31"]
+    assert report["at"] == "2026-11-22T17:50:29.135Z"
+
+
+def test_outcomes_are_lists_of_nodes_for_checks_that_went_alike(eventful: Report):
+    assert json.loads(to_json(eventful))["outcomes"] == [
+        {
+            "checks": ["a.b", "a.c"],
+            "finding": ["controller"],
+            "fine": ["compute1"],
+            "not_applicable": ["storage"],
+            "not_checked": [""],
+        }
+    ]

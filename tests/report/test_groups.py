@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from stackdoctor.model import Evidence, Finding, Severity
-from stackdoctor.report.groups import gaps, grouped, left_open, spread
+from stackdoctor.model import Diagnosis, Evidence, Finding, Severity
+from stackdoctor.report.groups import alike, gaps, grouped, left_open, spread, unalike
 from stackdoctor.report.report import NodeLine, NotChecked, Report
 
 
@@ -87,3 +87,26 @@ def test_the_same_words_from_another_node_come_after_other_words():
 def test_a_line_that_is_given_twice_is_shown_once():
     line = Evidence("controller", "ps", "Ts nova-conductor")
     assert spread([line, line], None) == (line,)
+
+
+def caused(cause: str, **where: str) -> Diagnosis:
+    return Diagnosis(cause, "title", Severity.ERROR, 0.9, where, "", (), (), (), (), ())
+
+
+def test_one_cause_in_many_networks_of_one_node_is_one_entry():
+    first, second = caused("a", node="n", network="x"), caused("a", node="n", network="y", port="p")
+    other_node, other_cause = caused("a", node="m", network="x"), caused("b", node="n", network="x")
+    service, other_service = caused("c", node="n", service="s"), caused("c", node="n", service="t")
+    every = [first, other_node, second, other_cause, service, other_service]
+    assert alike(every) == ((first, second), (other_node,), (other_cause,), (service,), (other_service,))
+    assert unalike(second, (first, second)) == {"network": "y", "port": "p"}
+    assert unalike(service, (service,)) == {"node": "n", "service": "s"}
+
+
+def test_gaps_of_one_reason_are_one_when_merged():
+    no_api = "no credentials for the APIs"
+    missed = (("nova.a", "c"), ("nova.b", "c"), ("nova.a", "d"), ("neutron.a", ""))
+    report = Report("0", 0.0, 0.0, not_checked=tuple(NotChecked(check, node, no_api) for check, node in missed))
+    (gap,) = gaps(report, merged=True)
+    assert (set(gap.checks), gap.nodes, gap.reason) == ({"nova.a", "nova.b", "neutron.a"}, ("c", "d"), no_api)
+    assert len(gaps(report)) == 3

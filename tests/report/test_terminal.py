@@ -296,3 +296,83 @@ def test_the_other_formats_do_not_load_the_terminal_library():
     )
     code = f"import sys, {modules}; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_is_over_comes_after_what_is_wrong_now_with_its_times(eventful: Report):
+    text = shown(eventful, 120)
+    assert section(text, "Earlier in this window") == [
+        "17:40:39Z–17:45:39Z (recovered at 17:45:39Z)  RabbitMQ on controller uses more memory than its",
+        "watermark allows",
+    ]
+    assert text.index("Fix") < text.index("Earlier in this window")
+    assert text.startswith("As of 2026-11-22 17:50:29Z")
+    assert "1 root cause found" in text
+    assert "seen since 17:48:59Z" in text
+    again = dataclasses.replace(
+        eventful.history[0], state="flapping", episodes=((0.0, 9.0), (99.0, 108.0), (199.0, 208.0))
+    )
+    text = " ".join(shown(dataclasses.replace(eventful, history=(again,))).split())
+    assert "(flapping: 3 times, recovered at 1970-01-01 00:03:28Z)" in text
+
+
+def test_what_is_silenced_is_said_with_its_reason_and_what_silences_no_longer_too(eventful: Report):
+    assert section(shown(eventful, 120), "Silenced") == [
+        "clock.*, node compute2: 1 finding, until 2027-01-31 – NTP comes with the new switch",
+        "rmq-memory-alarm: 1 root cause, until 2027-01-31 – it is a test broker",
+        "clock.*, node compute2: expired on 2026-01-31, silences nothing (c.yaml:7)",
+    ]
+    assert "the clock is 37 s ahead" in section(shown(eventful, 120, verbose=True), "Silenced")
+
+
+def test_one_cause_in_twelve_networks_is_told_once_with_its_places(hung: Report):
+    places = [
+        dataclasses.replace(hung.diagnoses[0], where={"node": "compute1", "network": f"net{number}"})
+        for number in range(12)
+    ]
+    many = dataclasses.replace(hung, diagnoses=tuple(places))
+    text = shown(many)
+    assert text.startswith("1 root cause found")
+    assert section(text, "The same 11 more times") == [
+        *(f"network net{number}" for number in range(1, 7)),
+        "… and 5 more places (--verbose)",
+    ]
+    assert "network net11" in section(shown(many, verbose=True), "The same 11 more times")
+
+
+@pytest.mark.parametrize("width", [30, 60, 200])
+def test_sixty_causes_and_five_hundred_findings_stay_readable(hung: Report, width: int):
+    causes = tuple(
+        dataclasses.replace(hung.diagnoses[0], cause=f"cause-{n}", title=f"cause {n}", explains=()) for n in range(60)
+    )
+    findings = tuple(
+        Finding(f"thing {n}", f"thing {n} is broken", id=f"sys{n % 100}.thing", node=f"n{n}", severity=Severity.ERROR)
+        for n in range(500)
+    )
+    crowded = dataclasses.replace(hung, diagnoses=causes, findings=findings, unexplained=findings)
+    lines = shown(crowded, width).splitlines()
+    assert all(any(line.strip().endswith(f"cause {n}") for line in lines) for n in range(60))
+    text = " ".join(" ".join(lines).split())
+    assert "… and 52 more root causes (--verbose)" in text
+    assert "… and 88 more kinds (--verbose)" in text
+    assert len(lines) < (1200 if width < 40 else 700)
+    assert "thing 499 is broken" in shown(crowded, 200, verbose=True)
+
+
+def test_a_whole_system_that_could_not_be_asked_is_one_gap(healthy: Report):
+    gaps = tuple(
+        NotChecked(f"{system}.{what}", node, "no credentials for the APIs")
+        for system in ("nova", "neutron", "cinder")
+        for what in range(15)
+        for node in ("controller", "compute1")[: 1 + what % 2]
+    )
+    found = section(shown(dataclasses.replace(healthy, not_checked=gaps), 120), "Not looked at")
+    assert " ".join(found) == (
+        "cinder.* (15 checks), neutron.* (15 checks), nova.* (15 checks) on compute1, controller:"
+        " no credentials for the APIs"
+    )
+
+
+def test_silenced_and_past_text_from_a_node_is_inert_too(eventful: Report):
+    past = dataclasses.replace(eventful.history[0], title=HOSTILE)
+    text = shown(dataclasses.replace(eventful, history=(past,)), verbose=True)
+    assert text.replace("\n", "").isprintable()

@@ -354,12 +354,12 @@ def test_a_bridge_without_any_way_out_says_so(cloud: Load, said: Said) -> None:
     assert f"ends at uplink on compute1: {BRIDGE} has no way out" in path_of(nodes).verdict
 
 
-def test_open_vswitch_is_said_not_to_be_visible(cloud: Load, said: Said) -> None:
+def test_open_vswitch_is_said_not_to_be_known_where_its_database_was_not_read(cloud: Load, said: Said) -> None:
     nodes = cloud()
     said(nodes, "compute1", "links.host", lambda rows: row_of(rows, "tap30d5603c-42").update(master="ovs-system"))
     path = path_of(nodes)
     assert path.status == "unknown"
-    assert "Open vSwitch on compute1: its bridges, flows and tunnels are not visible" in path.verdict
+    assert "Open vSwitch on compute1: its bridges and flows are not known: " in path.verdict
     assert hop_of(path, "controller", "dnsmasq").status == "ok"
 
 

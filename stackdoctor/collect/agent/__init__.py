@@ -13,8 +13,9 @@ from importlib.resources import files
 __all__ = ["PARTS", "source"]
 
 PARTS = (
-    *("secrets", "wire", "commands", "loop", "reading", "asker"),
-    *("stamps", "records", "unpacked", "logfile", "logscan", "entry"),
+    *("secrets", "wire", "burden", "commands", "loop", "reading", "aside", "asker"),
+    *("stamps", "records", "unpacked", "logfile", "logscan"),
+    *("apis", "openrc", "cloudlogin", "entry"),
 )
 """The modules in the order in which they are sent: each needs only those before it."""
 

@@ -9,9 +9,10 @@ import time
 from collections import OrderedDict
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from stackdoctor.collect.agent.aside import Found, Reader, Reading
 from stackdoctor.collect.agent.commands import PIECE, Child, Ended, shlex_join, start
-from stackdoctor.collect.agent.loop import USED_UP, Loop
-from stackdoctor.collect.agent.reading import content_of, paths_of
+from stackdoctor.collect.agent.loop import Loop
+from stackdoctor.collect.agent.reading import without_comments
 from stackdoctor.collect.agent.secrets import redact, redacted_text
 from stackdoctor.collect.agent.wire import write_frame
 
@@ -22,9 +23,12 @@ UNAVAILABLE = 69  # sysexits.h: what was asked for does not run; another form of
 class Asker:
     """Turns probes into commands and commands into result frames."""
 
-    def __init__(self, loop: Loop, out_fd: int) -> None:
+    def __init__(self, loop: Loop, out_fd: int, sparing: str = "") -> None:
         self.loop = loop
+        self.reader = Reader(loop)
         self.out_fd = out_fd
+        self.sparing = sparing  # why the node is to be spared
+        self.spared: List[str] = []
         self.unanswered: Dict[str, None] = OrderedDict()
         self.due: Dict[Tuple[str, str], Tuple[Dict[str, Any], str]] = OrderedDict()
         self.lists: Dict[Tuple[str, ...], List[Callable[[Ended], None]]] = {}
@@ -34,17 +38,22 @@ class Asker:
     def ask_all(self, probes: List[Dict[str, Any]]) -> None:
         """Ask those that wait for nobody; the others follow the answer that they wait for."""
         ids = {probe["id"] for probe in probes}
-        # what reads files blocks when a file system hangs: commands, which cannot block us, go first
-        for probe in sorted(probes, key=lambda p: bool(p["files"])):
+        for probe in probes:
             self.unanswered[probe["id"]] = None
-            if probe["after"] in ids:
+            if probe["after"] in ids:  # all of them before the first answer, which may come at once
                 self.waiting.setdefault(probe["after"], []).append(probe)
-            else:
+        for probe in probes:
+            if probe["after"] not in ids:
                 self.ask(probe)
 
     def ask(self, probe: Dict[str, Any]) -> None:
+        if self.sparing and probe.get("costly"):
+            why = "left out to spare the node: %s" % self.sparing
+            self.refuse(probe, shlex_join(probe["argv"]) or " ".join(probe["files"]), "not-run", why)
+            self.spared.append(probe["id"])
+            return
         if probe["files"]:
-            self.loop.add(lambda: self.read_files(probe))
+            self.read_files(probe)
         if probe["argv"]:
             found = runnable(probe)
             self.locate(found, found["argv"][0], lambda prefix: self.expand(found, prefix))
@@ -53,11 +62,12 @@ class Asker:
         """Say of each command that did not have its turn that it was not run, where its probe has other answers."""
         for (id_, subject), (probe, command) in list(self.due.items()):
             if id_ not in self.unanswered:
-                self.refuse(probe, command, "not-run", USED_UP, subject)
+                self.refuse(probe, command, "not-run", self.loop.used_up, subject)
 
     def answer(self, probe: Dict[str, Any], subject: str, command: str, ended: Ended) -> None:
         """Send what came of one command, without secrets."""
-        self.send(probe, subject, command, ended._replace(out=redact(ended.out), err=redact(ended.err[:PIECE])))
+        out = without_comments(ended.out) if probe.get("settings") else ended.out
+        self.send(probe, subject, command, ended._replace(out=redact(out), err=redact(ended.err[:PIECE])))
 
     def send(self, probe: Dict[str, Any], subject: str, command: str, ended: Ended) -> None:
         self.unanswered.pop(probe["id"], None)
@@ -73,7 +83,7 @@ class Asker:
             "seconds": round(ended.seconds, 4),
             "reason": redacted_text(ended.reason),
         }
-        write_frame(self.out_fd, header, ended.out, ended.err)
+        self.loop.sent += write_frame(self.out_fd, header, ended.out, ended.err)
         for follower in self.waiting.pop(probe["id"], []):
             if ended.status == "ran" and ended.exit == 0:
                 self.ask(follower)
@@ -235,15 +245,24 @@ class Asker:
 
     def read_files(self, probe: Dict[str, Any]) -> None:
         """Answer with each regular file; with one refusal where there is none."""
-        if not sum(self.read_file(probe, path) for path in paths_of(probe["files"])):
-            self.refuse(probe, " ".join(probe["files"]), "missing", "there is no such file")
+        told: List[str] = []
 
-    def read_file(self, probe: Dict[str, Any], path: str) -> bool:
+        def take(found: Found) -> None:
+            if self.file(probe, found):
+                told.append(found.path)
+
+        def end(at: str, failure: str) -> None:
+            if failure:
+                self.refuse(probe, at or " ".join(probe["files"]), "timed-out" if at else "not-run", failure, at)
+            elif not told:
+                self.refuse(probe, " ".join(probe["files"]), "missing", "there is no such file")
+
+        self.reader.add(Reading(probe["files"], probe["cap"] + 1, probe["timeout"], take, end))
+
+    def file(self, probe: Dict[str, Any], found: Found) -> bool:
         """Answer with one file, as root where it needs root; False where there is no such file to read."""
-        began = time.time()
-        try:
-            content = content_of(path, probe["cap"] + 1)
-        except OSError as error:
+        path, error, content = found.path, found.error, found.content
+        if error is not None:
             if error.errno == errno.ENOENT:
                 return False
             if (
@@ -261,7 +280,7 @@ class Asker:
         status, reason = "ran", ""
         if len(content) > probe["cap"]:
             content, status, reason = content[: probe["cap"]], "truncated", "cut after %d bytes" % probe["cap"]
-        self.answer(probe, path, path, Ended(status, 0, content, b"", began, time.time() - began, reason))
+        self.answer(probe, path, path, Ended(status, 0, content, b"", found.began, found.seconds, reason))
         return True
 
     def cat(self, probe: Dict[str, Any], prefix: List[str], path: str) -> None:

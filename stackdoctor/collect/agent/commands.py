@@ -86,10 +86,6 @@ class Child:
 
     def signal(self, number: int) -> None:
         self.family.update(descendants(self.process.pid))
-        for pid, born in self.family.items():
-            if born_at(pid) == born:  # a number that was given to another process since is not ours
-                with contextlib.suppress(OSError):
-                    os.kill(pid, number)
         try:
             os.killpg(self.process.pid, number)
         except ProcessLookupError:
@@ -105,6 +101,10 @@ class Child:
                 )
             except (OSError, subprocess.TimeoutExpired):
                 pass  # it has the end of its pipes and of its parent left to notice
+        for pid, born in self.family.items():
+            if born_at(pid) == born:  # a number that was given to another process since is not ours
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
 
     def next_event(self) -> float:
         if self.exited:

@@ -1,16 +1,22 @@
 """The conversation: hello, the answers, done."""
 
 import fcntl
+import glob
 import json
 import os
+import re
 import resource
+import select
 import shutil
 import signal
 import sys
+import threading
 import time
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from stackdoctor.collect.agent.asker import Asker
+from stackdoctor.collect.agent.burden import step_back, trouble
+from stackdoctor.collect.agent.cloudlogin import API_SOURCE, NO_RC, read_apis
 from stackdoctor.collect.agent.commands import Child, Ended, start
 from stackdoctor.collect.agent.logscan import F_SETPIPE_SZ, LogScan
 from stackdoctor.collect.agent.loop import Hangup, Loop
@@ -23,7 +29,11 @@ BOOT = (
 LOGS = {"id": "logs.hits"}
 SCAN = "grep -E -a -b -f SIGNATURES LOGS"
 FILES = 4096  # every log of the window is held open
+CONTROLS = re.compile(rb"keystone|nova-(?:api|conductor)|neutron-server|cinder-api")
+SUDO = ("sudo", "-n", "--")
 FAREWELL = 2.0  # for the second agent, to hand over what it has when the time is used up
+OVERDUE = 30.0  # after the node's time, for answers that travel slowly
+PATIENCE = 2.0
 PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -54,11 +64,23 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
     if most == resource.RLIM_INFINITY or most > FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, most))
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    loop = Loop(plan["parallel"], plan["seconds"], stdin_fd)
-    asker = Asker(loop, stdout_fd)
+    apis = plan.get("apis")
+    if apis is not None and apis["here"]:
+        step_back()
+        threading.Thread(target=end_with, args=(stdin_fd,), daemon=True).start()
+        read_apis(apis, stdout_fd)
+        return 0
+    cpu, most = plan.get("cpu", 0.0), plan.get("bytes", 0)
+    sparing = trouble() if plan.get("restraint") else ""
+    loop = Loop(1 if sparing else plan["parallel"], plan["seconds"], stdin_fd, cpu, most)
+    asker = Asker(loop, stdout_fd, sparing)
+    threading.Thread(target=oversee, args=(loop,), daemon=True).start()
     try:
-        write_frame(stdout_fd, hello(plan))
-        os.nice(19)
+        loop.sent += write_frame(stdout_fd, hello(plan))
+        step_back(cpu)
+        if apis is not None:
+            asker.unanswered[API_SOURCE] = None
+            ask_apis(plan, loop, asker)
         asker.ask_all(plan["probes"])
         if plan["logs"] is not None:
             asker.unanswered[LOGS["id"]] = None
@@ -71,7 +93,10 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
             "seconds": time.monotonic() - began,
             "cpu": sum(usage[:4]),
             "commands": loop.commands,
-            "left_out": list(asker.unanswered),
+            "bytes": loop.sent,
+            "used_up": loop.used_up,
+            "sparing": sparing,
+            "left_out": asker.spared + list(asker.unanswered),
         }
         write_frame(stdout_fd, done)
         return 0
@@ -79,6 +104,97 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
         return 1
     finally:
         loop.kill()
+
+
+def oversee(loop: Loop) -> None:
+    """End all by force where the loop does not do it itself: a file system may hold it for ever."""
+    while time.monotonic() < loop.deadline + OVERDUE:
+        if select.select([loop.stdin_fd], [], [], 1.0)[0]:
+            time.sleep(PATIENCE)
+            if select.select([loop.stdin_fd], [], [], 0.0)[0]:  # nobody listens, and it has not noticed
+                break
+    loop.kill()
+    os._exit(1)
+
+
+def end_with(stdin_fd: int) -> None:
+    """End as soon as nobody listens any more."""
+    while os.read(stdin_fd, 4096):
+        pass
+    os._exit(1)
+
+
+def ask_apis(plan: Dict[str, Any], loop: Loop, asker: Asker) -> None:
+    """Have the APIs asked by a second agent, beside everything else, where the node has credentials."""
+    files: List[str] = plan["apis"]["files"]
+
+    def beside(prefix: List[str]) -> None:
+        loop.parallel += 1  # it waits for others most of its time
+        loop.add(lambda: read_apis_apart(plan, loop, asker, prefix))
+
+    def allowed(checked: Ended) -> None:
+        beside(list(SUDO) if checked.status == "ran" and checked.exit == 0 else [])
+
+    if not serves_apis():
+        asker.refuse({"id": API_SOURCE}, " ".join(files), "missing", "no API is served here")
+    elif os.getuid() and shutil.which("sudo"):
+        asker.listing(["sudo", "-n", "true"], allowed)
+    elif any(glob.glob(pattern) for pattern in files):
+        beside([])
+    else:
+        asker.refuse({"id": API_SOURCE}, " ".join(files), "missing", NO_RC)
+
+
+def serves_apis() -> bool:
+    """Whether this is a controller: of a thousand nodes that have an openrc, only these ask Keystone for a token."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/%s/cmdline" % name, "rb") as file:
+                    if CONTROLS.search(file.read(1000)):
+                        return True
+            except OSError:
+                continue
+    return False
+
+
+def read_apis_apart(plan: Dict[str, Any], loop: Loop, asker: Asker, prefix: List[str]) -> Optional[Child]:
+    seconds = max(1.0, min(plan["apis"]["seconds"], loop.deadline - time.monotonic() - FAREWELL))
+    wire = dict(plan, probes=[], logs=None, apis=dict(plan["apis"], here=True, seconds=seconds))
+    read, write = opening_of(wire)
+
+    def ended(result: Ended) -> None:
+        os.close(write)
+        loop.parallel -= 1
+        for frame in frames(result.out):
+            head, _, body = frame.partition(b"\n")
+            header = json.loads(head.decode("ascii"))
+            if header.get("kind") == "result":
+                out, err = body[: header["out"]], body[header["out"] :]
+                said = (header["status"], header["exit"], out, err, header["started"], header["seconds"])
+                asker.send(
+                    {"id": header["probe"]}, header["subject"], header["command"], Ended(*said, header["reason"])
+                )
+        if API_SOURCE in asker.unanswered:
+            why = result.reason or result.err[-300:].decode("utf-8", "replace") or "it ended at once"
+            asker.refuse({"id": API_SOURCE}, " ".join(plan["apis"]["files"]), "not-run", why)
+
+    try:
+        # with a margin for what it does after its own time is up
+        argv = prefix + [sys.executable or "python3", "-c", BOOT]
+        return start(argv, seconds + FAREWELL, 1 << 26, ended, stdin=read)
+    finally:
+        os.close(read)
+
+
+def opening_of(wire: Dict[str, Any]) -> Any:
+    """A pipe that holds this agent and its plan, and stays open: its end would mean that nobody listens."""
+    source, plan = globals().get("SOURCE", b""), json.dumps(wire).encode("ascii")
+    opening = b"%d\n%b%d\n%b" % (len(source), source, len(plan), plan)
+    read, write = os.pipe()
+    fcntl.fcntl(write, F_SETPIPE_SZ, 1 << 20)
+    os.write(write, opening)
+    return read, write
 
 
 def scan_logs(plan: Dict[str, Any], loop: Loop, asker: Asker) -> None:
@@ -100,13 +216,8 @@ def scan_logs(plan: Dict[str, Any], loop: Loop, asker: Asker) -> None:
 
 def scan_as_root(plan: Dict[str, Any], loop: Loop, asker: Asker, otherwise: Callable[[], None]) -> Optional[Child]:
     """The log scan by a second agent under sudo: most logs are their service's and root's only."""
-    source = globals().get("SOURCE", b"")
     seconds = max(1.0, loop.deadline - time.monotonic() - FAREWELL)
-    wire = json.dumps(dict(plan, probes=[], seconds=seconds)).encode("ascii")
-    opening = b"%d\n%b%d\n%b" % (len(source), source, len(wire), wire)
-    read, write = os.pipe()
-    fcntl.fcntl(write, F_SETPIPE_SZ, 1 << 20)
-    os.write(write, opening)
+    read, write = opening_of(dict(plan, probes=[], apis=None, seconds=seconds))
 
     def ended(result: Ended) -> None:
         os.close(write)  # held until now: its end would have meant that nobody listens

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
+from stackdoctor.collect.agent.commands import PIECE
 from stackdoctor.collect.agent.records import (
     LINE,
     RECORD,
@@ -82,6 +83,7 @@ class LogFile:
         self.shapes: Dict[bytes, List[Signature]] = {}
         self.numbers = frozenset(n for s in self.signatures for n in _NUMBER.findall(s.regex.pattern))
         self.also_used: Dict[str, int] = {}
+        self.newlines = [0]  # before each block of the file, as far as they were counted
         self.at = 0.0
         self.searched = 0
         self.stamped = False
@@ -257,7 +259,11 @@ class LogFile:
         """The number of the line at ``offset``; None where counting would mean to read much."""
         if offset > SMALL or (isinstance(self.file, Unpacked) and self.file.begin):
             return None
-        return read_at(self.file, 0, offset).count(b"\n") + 1
+        block = offset // PIECE
+        while len(self.newlines) <= block:
+            counted = read_at(self.file, (len(self.newlines) - 1) * PIECE, PIECE).count(b"\n")
+            self.newlines.append(self.newlines[-1] + counted)
+        return self.newlines[block] + read_at(self.file, block * PIECE, offset % PIECE).count(b"\n") + 1
 
     def hits(self) -> Iterator[Dict[str, Any]]:
         for (id_, _), found in self.found.items():

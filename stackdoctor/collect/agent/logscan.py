@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from stackdoctor.collect.agent.commands import PIECE, Child, Ended, start
 from stackdoctor.collect.agent.logfile import SMALL, LogFile, Signature, text
-from stackdoctor.collect.agent.loop import USED_UP, Loop
+from stackdoctor.collect.agent.loop import Loop
 from stackdoctor.collect.agent.records import LINE, read_at
 from stackdoctor.collect.agent.unpacked import Unpacked
 
@@ -202,7 +202,7 @@ class LogScan:
         """The time is used up: report what was found until now, and say of which files that is not all."""
         if self.pending:
             for file in self.unread:
-                file.give_up(USED_UP)
+                file.give_up(self.loop.used_up)
             self.pending = 1
             self.finished()
 

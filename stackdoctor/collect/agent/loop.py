@@ -9,16 +9,22 @@ import subprocess
 import time
 from typing import Any, Callable, List, Optional, Tuple
 
+from stackdoctor.collect.agent.burden import processor_seconds
 from stackdoctor.collect.agent.commands import PIECE, Child
 
 USED_UP = "the node's time was used up"
+GLANCE = 0.5  # seconds between two looks at what has been used
 
 
 class Loop:
     """Runs children side by side, so many at a time, until the deadline or until nobody listens any more."""
 
-    def __init__(self, parallel: int, seconds: float, stdin_fd: int) -> None:
+    def __init__(self, parallel: int, seconds: float, stdin_fd: int, cpu: float = 0.0, most: int = 0) -> None:
         self.parallel = parallel
+        self.cpu, self.most = cpu, most  # seconds of processor and bytes that may be used; 0: as many as it takes
+        self.sent = 0
+        self.used_up = ""  # what was, when the loop gave up
+        self.glanced = 0.0
         self.deadline = time.monotonic() + seconds
         self.waiting: List[Callable[[], Optional[Child]]] = []
         self.later: List[Tuple[float, int, Callable[[], None]]] = []
@@ -30,10 +36,11 @@ class Loop:
         self.selector = selectors.DefaultSelector()
         self.stdin_fd = stdin_fd
         self.selector.register(stdin_fd, selectors.EVENT_READ)
-        self.wake, wake_write = os.pipe()
-        for fd in (self.wake, wake_write):
+        self.asides: List[Any] = []  # work in other threads, each with busy, next_event, tick and leave
+        self.wake, self.wake_write = os.pipe()
+        for fd in (self.wake, self.wake_write):
             os.set_blocking(fd, False)
-        signal.set_wakeup_fd(wake_write)
+        signal.set_wakeup_fd(self.wake_write)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         self.selector.register(self.wake, selectors.EVENT_READ)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -52,11 +59,12 @@ class Loop:
 
     def run(self) -> None:
         """Until all is done; raises Hangup when standard input closes or a signal says to end."""
-        while self.waiting or self.running or self.later:
+        while self.waiting or self.running or self.later or any(aside.busy() for aside in self.asides):
             if self.hung_up:
                 raise Hangup()
             now = time.monotonic()
-            if now >= self.deadline:
+            self.used_up = self.exhausted(now)
+            if self.used_up:
                 self.give_up()
                 return
             while self.later and self.later[0][0] <= now:
@@ -68,6 +76,18 @@ class Loop:
             self.wait()
             self.reap()
 
+    def exhausted(self, now: float) -> str:
+        """What of the budget is used up."""
+        if now >= self.deadline:
+            return USED_UP
+        if self.most and self.sent >= self.most:
+            return "the node's budget of %d bytes was used up" % self.most
+        if self.cpu and now >= self.glanced + GLANCE:
+            self.glanced = now
+            if processor_seconds(child.process.pid for child in self.running) >= self.cpu:
+                return "the node's budget of %g s of processor time was used up" % self.cpu
+        return ""
+
     def watch(self, child: Child) -> None:
         self.commands += 1
         self.running.append(child)
@@ -76,13 +96,16 @@ class Loop:
             self.selector.register(fd, selectors.EVENT_READ, child)
 
     def wait(self) -> None:
-        if not self.running and not self.later:
+        busy = [aside.next_event() for aside in self.asides if aside.busy()]
+        if not self.running and not self.later and not busy:
             return  # what had its turn did its work at once
         if self.waiting and len(self.running) < self.parallel:
             return
         times = (
             [child.next_event() for child in self.running] + [when for when, _, _ in self.later[:1]] + [self.deadline]
-        )
+        ) + busy
+        if self.cpu and self.running:
+            times.append(self.glanced + GLANCE)
         for key, _ in self.selector.select(max(0.0, min(times) - time.monotonic())):
             if key.fd == self.stdin_fd:
                 if not os.read(self.stdin_fd, 4096):
@@ -111,6 +134,8 @@ class Loop:
             self.running.remove(child)
             self.forget(child)
             child.on_end(child.ended())
+        for aside in self.asides:
+            aside.tick(now)
 
     def forget(self, child: Child) -> None:
         for fd in list(child.streams):
@@ -118,16 +143,20 @@ class Loop:
         child.close()
 
     def give_up(self) -> None:
-        """The time is used up: end what runs, say so of it, then call what ``at_end`` holds."""
+        """The budget is used up: end what runs, say so of it, then call what ``at_end`` holds."""
         self.waiting, self.later = [], []
         for child in self.running:
             if not child.exited:
-                child.status, child.reason = "timed-out", USED_UP
+                child.status, child.reason = "timed-out", self.used_up
+                if self.most and self.sent >= self.most:
+                    del child.out[:]
         self.kill()
         for child in self.running:
             self.forget(child)
             child.on_end(child.ended())
         self.running = []
+        for aside in self.asides:
+            aside.leave()
         for act in self.at_end:
             act()
         self.waiting, self.later = [], []

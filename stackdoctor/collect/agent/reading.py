@@ -3,6 +3,7 @@
 import errno
 import glob
 import os
+import re
 import stat
 from collections import OrderedDict
 from typing import Any, List, Optional
@@ -48,3 +49,11 @@ def read_up_to(file: Any, limit: int) -> bytes:
         pieces.append(piece)
         limit -= len(piece)
     return b"".join(pieces)
+
+
+_COMMENT = re.compile(rb"^[ \t]*[#;][^\n]*", re.MULTILINE)
+
+
+def without_comments(content: bytes) -> bytes:
+    """A file of settings with its comments as empty lines, so that line numbers stay: most of it explains defaults."""
+    return _COMMENT.sub(b"", content)

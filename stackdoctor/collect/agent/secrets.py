@@ -9,14 +9,15 @@ from typing import Any
 
 REDACTED = b"<redacted>"
 _NAME = (
-    rb"(?:passw(?:or)?d|passphrase|[a-z]_pass|admin_?pass|_pwd|secret|private_key|auth_key|encryption_key|fernet_key|token"
+    rb"(?:passw(?:or)?d|passphrase|passcode|[a-z]_pass|admin_?pass|_pwd|secret|private_key|auth[_-]key|encryption_key"
+    rb"|fernet_key|access_key|api_?key|hmac_keys|fixed_key|store_key|shared_?key|psk|kek|erlang_cookie|user_?data|token"
     rb"|sst_auth)(?:_?(?:in|id|key|access_key|hash))?\d{0,2}"
 )
 _WORD = rb"[^\s\"',;&)}\]\\]{1,4096}"
 
-# name = value, as a whole line: the value is all the rest of it
+# name = value, as a whole line or all that a log record says: the value is all the rest of it
 _LINE = re.compile(
-    rb"^([ \t]{0,20}(?:export[ \t]{1,5})?[\w.-]{0,60}?" + _NAME + rb"[ \t]{0,20}=[ \t]{0,20})(?![\"'\s]).+",
+    rb"((?:^|\] )[ \t]{0,20}(?:export[ \t]{1,5})?[\w.-]{0,60}?" + _NAME + rb"[ \t]{0,20}=[ \t]{0,20})(?![\"'\s]).+",
     re.IGNORECASE,
 )
 # password=x, X-Auth-Token: x, "password": "x", 'password': b'x', \"password\": \"x\", "password": 1
@@ -63,12 +64,96 @@ _OTHERS = (
     (b"stats auth", re.compile(rb"(\bstats auth[ \t]{1,20}[^\s:]{1,200}:)\S{1,500}"), b""),
     (b"community", re.compile(rb"(\br[ow]community6?[ \t]{1,20})\S{1,500}"), b""),
     (b"hash_path_", re.compile(rb"(\bswift_hash_path_(?:suffix|prefix)[ \t]{0,20}=[ \t]{0,20})\S{1,500}"), b""),
+    # programs that take a password as an option or a word of its own
+    (
+        b"-",
+        re.compile(
+            rb"(\b(?:redis-cli|sshpass|ipmitool|ldap(?:search|modify|add)|snmp\w{1,10}"
+            rb"|(?:docker|podman|skopeo) login)\b[^\n|;]{0,300}?[ \t]-[apPwAX][ \t]{0,3})[^\s-][^\s\"']{0,500}"
+        ),
+        b"",
+    ),
+    (
+        b"curl",
+        re.compile(rb"(\bcurl\b[^\n|;]{0,400}?[ \t](?:-u|--user)[ \t=]{0,3}[\"']?[^\s:]{1,100}:)[^\s\"']{1,500}"),
+        b"",
+    ),
+    (
+        b"_",
+        re.compile(
+            rb"(\b(?:change_password|add_user|authenticate_user)[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}"
+        ),
+        b"",
+    ),
+    (b"createUser", re.compile(rb"(\bcreateUser[ \t]{1,20}\S{1,200}[ \t]{1,20}\w{1,20}[ \t]{1,20})\S{1,500}"), b""),
+    (
+        b"--",
+        re.compile(
+            rb"(--(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token))[\"']?[ \t,=]{1,5}[bu]?[\"'])[^\"']{1,500}",
+            re.IGNORECASE,
+        ),
+        b"",
+    ),
+    (
+        b"passwd",
+        re.compile(rb"(\becho[ \t]{1,5}(?:-\w[ \t]{1,5})?)[^|]{1,500}(?=\|[ \t]{0,5}(?:sudo )?(?:ch)?passwd)"),
+        b" ",
+    ),
+    (b"chpasswd", re.compile(rb"([\"'\[, ]\w{1,32}:)[^\s\"'\]:,|]{1,500}(?=[\"'\],])"), b""),
+    # what stands without a sign between name and value, or within brackets
+    (
+        b"(",
+        re.compile(rb"(\([bu]?[\"']\w{0,40}(?:passw(?:or)?d|secret|token)[\"'],[ \t]{0,5}[bu]?[\"'])[^\"']{1,500}"),
+        b"",
+    ),
+    (b"(", re.compile(rb"(\bpassword\([\"'])[^\"']{1,500}", re.IGNORECASE), b""),
+    (b"assword is ", re.compile(rb"(\b[Pp]assword is )\S{1,500}"), b""),
+    (
+        b"assword",
+        re.compile(
+            rb"((?:^|\] )[ \t]{0,20}user[ \t]{1,20}\S{1,200}[ \t]{1,20}(?:insecure-)?password[ \t]{1,20})\S{1,500}"
+        ),
+        b"",
+    ),
+    (
+        b'"',
+        re.compile(rb"(\b(?:secret|psk)[ \t]{1,5}\")[^\"]{1,500}", re.IGNORECASE),
+        b"",
+    ),
+    (b";", re.compile(rb"(\bsecret[ \t]{1,20})[^\s;\"'=:]{4,500}(?=;)"), b""),
+    (b"auth-pass", re.compile(rb"(\bauth-pass[ \t]{1,20}\S{1,200}[ \t]{1,20})\S{1,500}"), b""),
+    (b"pwd=", re.compile(rb"(\bpwd=)(?!/)[^\s;&\"']{1,500}"), b""),
+    (b"secret,", re.compile(rb"(\bsecret,[^\s]{0,200}?\bdata=)[^\s,]{1,4096}"), b""),
+    (
+        b"",
+        re.compile(
+            rb"(\bIDENTIFIED (?:WITH \S{1,60} )?(?:BY|AS)(?: PASSWORD)? \\{0,3}[\"'])[^\"'\\]{1,500}", re.IGNORECASE
+        ),
+        b"",
+    ),
+    (b"$", re.compile(rb"()\$(?:1|5|6|2[aby]|y|apr1)\$[\w./$=,-]{16,500}"), b""),  # crypt(5)
+    (b"/tokens/", re.compile(rb"(/tokens/)[\w-]{16,4096}"), b""),
+    (b"oken%3", re.compile(rb"(token%3[Dd])[^\s&%\"']{1,4096}"), b""),
+    (b"oken", re.compile(rb"(\btoken[ \t:=]{1,5}[\"']?)[0-9a-f-]{32,36}\b", re.IGNORECASE), b""),
+    (
+        b"oken",
+        re.compile(rb"([\"']token[\"']:[ \t]{0,5}\{[^{}]{0,400}?[\"']id[\"']:[ \t]{0,5}[bu]?[\"'])[^\"']{1,4096}"),
+        b"",
+    ),
+    (b"ey", re.compile(rb"(\bkey[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?)[\w+/]{24,200}={0,2}(?![\w-])"), b""),
     (b"ookie:", re.compile(rb"((?:Set-)?Cookie:[ \t]{0,5})[^\r\n\"']{1,4096}"), b""),
     (b"gAAAA", re.compile(rb"()gAAAA[\w=-]{20,}"), b""),  # Fernet
     (b"AQ", re.compile(rb"()\bAQ[\w+/]{36,38}=="), b""),  # Ceph
 )
 _PRIVATE_KEY = re.compile(rb"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:[\w+/=\s\\:,.<>]|-(?!----)){1,20000}")
-_SUSPECT = tuple(b"pass secret token _key _pwd auth cookie :// user gaaaa aq chap community hash_path mysql".split())
+_CHPASSWD = re.compile(rb"chpasswd:[^\n]{0,200}\n(?:[ \t]{1,40}[^\n]{0,500}(?:\n|\Z)){1,100}")  # of cloud-init
+_LOGIN = re.compile(
+    rb"(?m)^([ \t]{1,40}(?:-[ \t]{1,5})?(?!expire:|list:|users:|name:|type:)[\w.@-]{1,64}:)[^\n]{1,500}"
+)
+_SUSPECT = tuple(
+    b"pass secret token key pwd auth cookie :// user gaaaa aq chap community hash_path mysql identified psk kek"
+    b" $ -u -p -a".split()
+)
 
 
 def redact(data: bytes) -> bytes:
@@ -78,6 +163,8 @@ def redact(data: bytes) -> bytes:
         data = _PRIVATE_KEY.sub(rb"\1" + REDACTED, data)
     if not any(word in lower for word in _SUSPECT):
         return data
+    if b"chpasswd:" in lower:
+        data = _CHPASSWD.sub(without_words, data)
     return b"\n".join(redacted_line(line) for line in data.split(b"\n"))
 
 
@@ -91,6 +178,11 @@ def redacted_line(line: bytes) -> bytes:
         if needed in line:
             line = pattern.sub(rb"\1" + REDACTED + after, line)
     return line
+
+
+def without_words(match: Any) -> bytes:
+    """The block of cloud-init that has passwords, a line each, without them."""
+    return _LOGIN.sub(rb"\1" + REDACTED, match.group(0))
 
 
 def without_value(match: Any) -> bytes:

@@ -130,3 +130,17 @@ def test_a_connection_without_answer_is_a_path_that_is_cut(look) -> None:
     seen = look(storage={"sockets.tcp": NO_TCP + waiting, "sockets.listening": LISTENING})
     assert seen.findings["mysql.connection.unanswered"].evidence[0].line == waiting.strip()
     assert seen.causes == [("net-drop-to-database", "storage")]
+
+
+def test_a_database_behind_a_balancer_on_its_own_node_has_another_port(look, processes) -> None:
+    header = "Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
+    balancer = 'tcp LISTEN 0 80 192.0.2.10:3306 0.0.0.0:* users:(("haproxy",pid=90,fd=5))\n'
+    own = 'tcp LISTEN 0 80 0.0.0.0:3307 0.0.0.0:* users:(("mariadbd",pid=396,fd=22))\n'
+    asked = {
+        "services.systemd": "Id=mariadb.service\nLoadState=loaded\nActiveState=active\nSubState=running\n",
+        "processes": processes("/usr/sbin/mariadbd"),
+        "sockets.tcp": "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n",
+        "mysql.status": (1, "ERROR 2002 (HY000): Can't connect to local server through socket '/run/mysqld/x' (2)\n"),
+    }
+    assert look(ctl1=asked | {"sockets.listening": header + balancer + own}).findings == {}
+    assert "mysql.down" in look(ctl1=asked | {"sockets.listening": header + balancer}).findings

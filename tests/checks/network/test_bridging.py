@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from stackdoctor.checks.network.bridge_filter import bridged_frames_pass_by
 from stackdoctor.checks.network.bridging import (
-    bridged_frames_pass_by,
     down_bridge,
     down_tap,
     missing_bridge,

@@ -169,3 +169,57 @@ def test_a_healthy_cloud_gives_none(cloud) -> None:
     correlation = correlate(load_playbooks(), cloud.examine(*CHECKS))
     assert correlation.diagnoses == ()
     assert correlation.unexplained == ()
+
+
+def with_second_network(cloud: Any, node: str) -> None:
+    """Another network on the node, in VNI 995: a bridge with a router's tap, and a tunnel over eth2."""
+    info = {"id": 995, "link": "eth2", "local": "192.168.200.20", "port": 8472, "learning": True}
+    cloud.add_link(node, ifindex=90, ifname="brq11111111-11", linkinfo={"info_kind": "bridge"})
+    cloud.add_link(node, ifindex=91, ifname="tap22222222-22", linkinfo={"info_kind": "tun"}, master="brq11111111-11")
+    vxlan = {"info_kind": "vxlan", "info_data": info}
+    cloud.add_link(node, ifindex=92, ifname="vxlan-995", linkinfo=vxlan, master="brq11111111-11")
+
+
+def test_all_tunnels_of_a_node_are_one_diagnosis_with_the_networks_in_what_it_explains(cloud) -> None:
+    with_second_network(cloud, COMPUTE1)
+    for name in ("vxlan-994", "vxlan-995"):
+        cloud.down(COMPUTE1, name)
+    correlation = correlate(load_playbooks(), cloud.examine(*CHECKS))
+    (diagnosis,) = correlation.diagnoses
+    assert (diagnosis.cause, diagnosis.where["node"], diagnosis.where["device"]) == (
+        "overlay-link-down",
+        COMPUTE1,
+        "eth2",
+    )
+    assert {f.keys.get("network") for f in diagnosis.explains} >= {"8af4f28b-a6", "11111111-11"}
+    assert not correlation.unexplained
+
+
+def test_one_tunnel_of_several_is_named_itself(cloud) -> None:
+    with_second_network(cloud, COMPUTE1)
+    cloud.down(COMPUTE1, "vxlan-994")
+    (diagnosis,) = correlate(load_playbooks(), cloud.examine(*CHECKS)).diagnoses
+    assert (diagnosis.cause, diagnosis.where["device"]) == ("overlay-link-down", "vxlan-994")
+
+
+def test_an_underlay_address_that_is_gone_is_one_diagnosis_of_the_node(cloud) -> None:
+    with_second_network(cloud, COMPUTE1)
+    cloud.swap(COMPUTE1, "addresses.host", '"local":"192.168.200.20"', '"local":"192.168.200.120"')
+    (diagnosis,) = correlate(load_playbooks(), cloud.examine(*CHECKS)).diagnoses
+    assert (diagnosis.cause, diagnosis.where["device"]) == ("overlay-link-down", "eth2")
+
+
+def test_all_taps_of_a_node_off_their_bridges_are_one_diagnosis(cloud) -> None:
+    for name in ("tapaf0c69a5-3e", "tap0cded1ee-8c", "tap4f884770-38"):
+        cloud.link(CONTROLLER, name, master=None)
+    found = correlate(load_playbooks(), cloud.examine(*CHECKS))
+    assert [(d.cause, d.where["device"]) for d in found.diagnoses] == [("lb-tap-not-bridged", "every tap")]
+    assert not found.unexplained
+
+
+def test_a_table_of_peers_that_was_flushed_is_one_diagnosis_of_the_node(cloud) -> None:
+    rows = json.loads(cloud.text(COMPUTE1, "bridges.fdb"))
+    kept = [r for r in rows if r["mac"] != "00:00:00:00:00:00"]
+    cloud.say(COMPUTE1, "bridges.fdb", json.dumps(kept))
+    (diagnosis,) = correlate(load_playbooks(), cloud.examine(*CHECKS)).diagnoses
+    assert (diagnosis.cause, diagnosis.where["node"]) == ("vtep-fdb-missing", COMPUTE1)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from stackdoctor.checks.network.security_group_dhcp import dropped_dhcp_reply, dropped_dhcp_request
+from stackdoctor.checks.network.security_group_members import differing_sets
 from stackdoctor.checks.network.security_groups import (
     antispoof_of_another,
-    differing_sets,
     foreign_forward_drop,
     missing_chain,
     shadowed_rules,
@@ -308,15 +308,15 @@ def test_chains_of_open_vswitchs_hybrid_plugging_are_read_alike(cloud: Any) -> N
     assert cloud.one(*ALL).keys["chain"] == "neutron-openvswi-i30d5603c-4"
 
 
-def test_a_set_that_lacks_what_another_node_has_is_a_warning(cloud: Any) -> None:
-    add = "add NIPv4b67a1897-bd4b-47fa-8d8a- "
-    cloud.say("compute1", "ipset.save", f"{SETS}{add}10.10.0.167\n{add}10.10.0.189\n")
-    cloud.say("compute2", "ipset.save", f"{SETS}{add}10.10.0.167\n")
-    found = cloud.one(differing_sets)
-    assert (found.node, found.keys["ip"], found.severity) == ("compute2", "10.10.0.189", Severity.WARNING)
-
-
 def test_rules_that_could_not_be_read_are_not_healthy(cloud: Any) -> None:
     cloud.forget("compute1", RULES)
     missed = {m.check for m in cloud.examine(*ALL).not_checked if m.node == "compute1"}
     assert {"secgroup.chain.unjumped", "secgroup.antispoof.mismatch", "secgroup.dhcp.reply-dropped"} <= missed
+
+
+def test_flushed_rules_on_a_node_that_has_the_sets_are_an_error(cloud: Any) -> None:
+    cloud.say("compute1", RULES, "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")
+    assert {found.severity for found in cloud.find(missing_chain)} == {Severity.WARNING}
+    cloud.say("compute1", "ipset.save", SETS)
+    assert {found.severity for found in cloud.find(missing_chain)} == {Severity.ERROR}
+    assert cause(cloud) == "secgroup-not-enforced"

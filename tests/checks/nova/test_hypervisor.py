@@ -34,3 +34,8 @@ def test_a_libvirtd_that_is_stopped_by_a_signal_is_the_cause(look, processes) ->
     frozen = processes("/usr/sbin/libvirtd", stat="Tsl")
     seen = look(compute1={"processes": frozen, "libvirt.list": Status.TIMED_OUT})
     assert seen.causes == [("libvirt-down", "compute1")]
+
+
+def test_a_nova_compute_for_bare_metal_needs_no_libvirt(look, processes) -> None:
+    config = {"nova.config /etc/nova/nova.conf": "[DEFAULT]\ncompute_driver = ironic.IronicDriver\n"}
+    assert "libvirt.down" not in look(controller=node(processes(COMPUTE), GONE) | config).findings

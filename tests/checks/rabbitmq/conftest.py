@@ -12,19 +12,34 @@ QUEUES = "name\tmessages_ready\tmessages_unacknowledged\tmessages\tconsumers\tme
 CONSUMERS = "queue_name\tchannel_pid\tconsumer_tag\tack_required\tprefetch_count\tactive\targuments"
 CHANNELS = "pid\tconnection\tconsumer_count\tmessages_unacknowledged\tprefetch_count"
 CONNECTIONS = (
-    "pid\tname\tpeer_host\tpeer_port\tuser\tvhost\tstate\tchannels\tsend_pend\ttimeout\tconnected_at\tclient_properties"
+    "pid\tname\tpeer_host\tpeer_port\tuser\tvhost\tstate\tchannels\tsend_pend\ttimeout\tconnected_at"
+    "\trecv_oct\tclient_properties"
 )
 UNTIL = 1795366000.0
 
 
 @dataclass
 class Broker:
-    """One broker: queues as (ready, unacked, consumers), and clients as (address, program, queue, unacked)."""
+    """One broker: queues as (ready, unacked, consumers), and clients as (address, program, queue, unacked).
+
+    ``said`` are the bytes that the clients of an address sent between the two looks, ``down`` the queues whose
+    process is gone with the broker that it was on and its arguments.  ``more`` is added to the status.
+    """
 
     name: str = "rabbit@controller"
     alarms: list[Mapping[str, str]] = field(default_factory=list)
     queues: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     clients: list[tuple[str, str, str, int]] = field(default_factory=list)
+    said: Mapping[str, int] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    partitions: Mapping[str, list[str]] = field(default_factory=dict)
+    down: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    more: Mapping[str, object] = field(default_factory=dict)
+    memory: int = 34840
+    policies: str = ""
+    policy: str = ""
+    vhost: Mapping[str, str] = field(default_factory=dict)
 
     def answers(self) -> dict[str, str]:
         status = {
@@ -35,23 +50,35 @@ class Broker:
             "memory": {"strategy": "rss", "total": {"erlang": 300131480, "rss": 175509504, "allocated": 288706560}},
             "rabbitmq_version": "3.10.8",
             "vm_memory_high_watermark_limit": 1000000000,
+            **self.more,
         }
-        cluster = {"alarms": self.alarms, "disk_nodes": [self.name], "running_nodes": [self.name], "partitions": {}}
+        cluster = {
+            "alarms": self.alarms,
+            "disk_nodes": self.members or [self.name],
+            "running_nodes": self.running or self.members or [self.name],
+            "partitions": self.partitions,
+        }
         rows = [
-            f"{name}\t{ready}\t{unacked}\t{ready + unacked}\t{consumers}\t34840\trunning\t<{self.name}.17.{n}.0>"
-            "\tfalse\tfalse\t[]\t"
+            f"{name}\t{ready}\t{unacked}\t{ready + unacked}\t{consumers}\t{self.memory}\trunning"
+            f"\t<{self.name}.17.{n}.0>\tfalse\tfalse\t[]\t{self.policy}"
             for n, (name, (ready, unacked, consumers)) in enumerate(self.queues.items(), 900)
         ]
+        rows += [
+            f"{name}\t\t\t\t\t\tdown\t<{home}.17.1.0>\ttrue\tfalse\t{table}\t"
+            for name, (home, table) in self.down.items()
+        ]
         table = "\n".join([f"{QUEUES}\targuments\tpolicy", *rows, ""])
-        consumers, channels, connections = [CONSUMERS], [CHANNELS], [CONNECTIONS]
+        consumers, channels, connections, later = [CONSUMERS], [CHANNELS], [CONNECTIONS], [CONNECTIONS]
         for n, (address, program, queue, unacked) in enumerate(self.clients, 100):
             channel, connection = f"<{self.name}.17.{n}.1>", f"<{self.name}.17.{n}.2>"
             consumers.append(f"{queue}\t{channel}\t1\ttrue\t0\ttrue\t[]")
             channels.append(f"{channel}\t{connection}\t1\t{unacked}\t0")
-            connections.append(
-                f"{connection}\t{address}:5{n} -> 192.0.2.10:5672\t{address}\t5{n}\topenstack\t/\trunning\t1\t0\t60"
-                f'\t1795375872040\t[{{"product","py-amqp"}},{{"connection_name","{program}:{n}:bf9a8ac3"}}]'
-            )
+            for rows, octets in ((connections, 1890), (later, 1890 + self.said.get(address, 0))):
+                rows.append(
+                    f"{connection}\t{address}:5{n} -> 192.0.2.10:5672\t{address}\t5{n}\topenstack"
+                    f"\t{self.vhost.get(address, '/')}\trunning\t1\t0\t60"
+                    f'\t1795375872040\t{octets}\t[{{"product","py-amqp"}},{{"connection_name","{program}:{n}:bf9a8ac3"}}]'
+                )
         return {
             "rabbitmq.status": json.dumps(status),
             "rabbitmq.cluster-status": json.dumps(cluster),
@@ -59,8 +86,10 @@ class Broker:
             "rabbitmq.queues /": table,
             "rabbitmq.queues /#2": table,
             "rabbitmq.consumers /": "\n".join([*consumers, ""]),
+            "rabbitmq.policies /": self.policies,
             "rabbitmq.channels": "\n".join([*channels, ""]),
             "rabbitmq.connections": "\n".join([*connections, ""]),
+            **({"rabbitmq.connections #2": "\n".join([*later, ""])} if self.said else {}),
         }
 
 

@@ -9,25 +9,12 @@ from stackdoctor.model import Status
 
 Look = Callable[..., Any]
 
-BEAM = "/usr/lib/erlang/erts-13.1.5/bin/beam.smp -W w -- -root /usr/lib/erlang -s rabbit boot"
 DOWN = (
     69,
     "Error: unable to perform an operation on node 'rabbit@controller'. Please see diagnostics information and"
     " suggestions below.\n\n * epmd reports: node 'rabbit' not running at all\n",
 )
 ALARM = {"node": "rabbit@ctl2", "resource": "memory", "type": "resource_limit"}
-UNREACHABLE = ("rpc-unreachable", "nova-compute", {"broker": "192.0.2.10", "port": "5672", "reason": "timed out"})
-
-
-def test_a_stopped_broker_is_down_whatever_rabbitmqctl_says(
-    look: Look, processes: Any, address: Any, logged: Any
-) -> None:
-    seen = look(
-        controller={"rabbitmq.status": Status.TIMED_OUT, "processes": processes(BEAM, "Tsl")} | address("192.0.2.10"),
-        compute1=address("192.0.2.20") | logged(UNREACHABLE),
-    )
-    assert seen.causes == [("rmq-broker-down", "controller")]
-    assert "log.rpc-unreachable" in seen.explained
 
 
 def test_a_broker_that_ran_here_and_does_not_answer_is_down(look: Look, unit: Any, processes: Any) -> None:
@@ -79,3 +66,28 @@ def test_a_node_that_cannot_log_in_and_does_not_report_has_the_wrong_credentials
     dead = ("neutron-agent-down", "neutron-server", {"type": "Linux bridge agent", "host": "compute1"})
     seen = look(controller=address("192.0.2.10") | logged(refused, dead), compute1=address("192.0.2.20"))
     assert seen.causes == [("rpc-wrong-credentials", "compute1")]
+
+
+def test_a_broker_whose_unit_is_masked_or_gone_was_given_up(look: Look, unit: Any, processes: Any) -> None:
+    asked = {"rabbitmq.status": DOWN, "rabbitmq.databases": "rabbit@controller\n", "processes": processes()}
+    asked |= {"services.docker": Status.MISSING, "services.podman": Status.MISSING}
+    masked = unit("rabbitmq-server", "inactive", "dead", "masked", LoadState="masked")["services.systemd"]
+    other = unit("nova-compute")["services.systemd"]
+    assert not look(compute1=asked | {"services.systemd": f"{masked}\n{other}"}).every
+
+
+def test_a_broker_with_clients_is_there_although_epmd_does_not_know_it(look: Look, unit: Any, processes: Any) -> None:
+    beam = "/usr/lib/erlang/erts-13.1.5/bin/beam.smp -W w -- -root /usr/lib/erlang -noinput -s rabbit boot"
+    asked = {
+        "rabbitmq.status": DOWN,
+        "rabbitmq.databases": "rabbit@controller\n",
+        "processes": processes(beam),
+        **unit("rabbitmq-server"),
+        "sockets.tcp": "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n"
+        'ESTAB 0 0 192.0.2.10:5672 192.0.2.20:40122 users:(("beam.smp",pid=396,fd=30))\n',
+        "sockets.listening": "Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
+        'tcp LISTEN 0 128 *:5672 *:* users:(("beam.smp",pid=396,fd=20))\n',
+    }
+    assert "rabbitmq.broker.down" not in look(controller=asked).findings
+    alone = asked | {"sockets.tcp": "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n"}
+    assert "rabbitmq.broker.down" in look(controller=alone).findings

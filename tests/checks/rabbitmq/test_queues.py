@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from stackdoctor.model import Severity
+
 Look = Callable[..., Any]
 
 CONDUCTOR = "/usr/bin/python3 /usr/bin/nova-conductor --config-file=/etc/nova/nova.conf"
@@ -120,3 +122,14 @@ def test_a_service_that_is_being_restarted_is_left_in_peace_for_as_long_as_that_
     since = {"StateChangeTimestamp": "Sun 2026-11-22 16:26:30 UTC"}
     for_long = look(controller=queue, compute1=unit("nova-compute", "activating", "start", **since))
     assert for_long.causes == [("rpc-no-consumer", "compute1")]
+
+
+def test_the_queue_of_an_agent_that_was_taken_off_is_no_error(
+    look: Look, broker: Any, unit: Any, processes: Any
+) -> None:
+    asked = broker(queues={"dhcp_agent.controller": (3, 0, 0)}).answers() | {"processes": processes()}
+    off = look(controller=asked | unit("neutron-dhcp-agent", "inactive", "dead", "disabled"))
+    assert off.findings["rabbitmq.queue.no-consumer"].severity is Severity.WARNING
+    assert off.causes == []
+    down = look(controller=asked | unit("neutron-dhcp-agent", "failed", "failed"))
+    assert down.findings["rabbitmq.queue.no-consumer"].severity is Severity.ERROR

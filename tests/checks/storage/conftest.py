@@ -53,7 +53,8 @@ DOMAIN = f"""\
 <domain type='qemu' id='1'><name>instance-00000006</name><uuid>{GUEST}</uuid><devices>
 <disk type='network' device='disk'>
   <driver name='qemu' type='raw' cache='none'/>
-  <source protocol='iscsi' name='{IQN}/1' index='3'><host name='192.168.199.30' port='3260'/></source>
+  <source protocol='iscsi' name='{IQN}/1' index='3'><host name='192.168.199.30' port='3260'/>
+  <auth username='GhugMC7C5UEmBfG59Nrk'><secret type='iscsi' usage='volume'/></auth></source>
   <target dev='vdb' bus='virtio'/>
   <serial>{VOLUME}</serial>
 </disk></devices></domain>
@@ -114,3 +115,31 @@ def no_session(target: str) -> str:
     """The target when nobody is logged in."""
     start, _, rest = target.partition("        I_T nexus: 1\n")
     return start + rest[rest.index("    LUN information") :]
+
+
+@pytest.fixture
+def logged() -> Callable[..., dict[str, str]]:
+    """``logged(("cinder-vg-missing", "cinder-volume", {"a": "cinder-volumes"}, 30), ...)``: hits, the last so many
+    seconds before the scan."""
+    until = 1795366000.0
+
+    def build(*hits: tuple[str, str, dict[str, str], float]) -> dict[str, str]:
+        rows = []
+        for signature, service, keys, age in hits:
+            last = until - age
+            rows.append(
+                {
+                    "signature": signature,
+                    "service": service,
+                    "path": f"/var/log/{service}.log",
+                    "keys": keys,
+                    "count": 1,
+                    "first": last,
+                    "last": last,
+                    "minutes": {str(int(last // 60)): 1},
+                    "samples": [{"time": last, "line": 1, "offset": 0, "text": "the line"}],
+                }
+            )
+        return {"logs.hits": json.dumps({"since": until - 3600, "until": until, "files": [], "hits": rows})}
+
+    return build

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from stackdoctor.collect import frames
+from stackdoctor.collect.agent.reading import without_comments
 from stackdoctor.collect.plan import Plan
 from stackdoctor.model import Each, Probe, Status
 
@@ -123,6 +125,38 @@ def test_a_follower_runs_after_success_and_not_after_failure(ask: Ask) -> None:
     assert talk.done["left_out"] == []
 
 
+def test_a_follower_of_what_is_missing_is_told_so_whatever_their_order(ask: Ask) -> None:
+    first, after = Probe("first", ("no-such-program",)), Probe("after", ("echo", "x"), after="first")
+    for probes in ((first, after), (after, first)):
+        talk = ask(*probes)
+        assert (talk.one("after").status, talk.one("after").reason) == (Status.NOT_RUN, "first did not succeed")
+        assert talk.done["left_out"] == []
+
+
+def test_a_file_system_that_does_not_answer_costs_its_own_files_only(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A FIFO that nobody writes to stands for it: this agent takes FIFOs for files, and blocks on them."""
+    kept = frames.source()
+    gullible = kept.replace(b"if not stat.S_ISREG(os.stat(path).st_mode):", b"if False:").replace(
+        b" | os.O_NONBLOCK", b""
+    )
+    assert gullible != kept
+    monkeypatch.setattr(frames, "source", lambda: gullible)
+    os.mkfifo(tmp_path / "stuck")
+    (tmp_path / "before").write_text("x")
+    talk = ask(
+        Probe("stuck", files=(f"{tmp_path}/before", f"{tmp_path}/stuck"), timeout=0.5),
+        Probe("command", ("echo", "y")),
+        Probe("next", files=("/proc/uptime",)),
+    )
+    assert talk.one("stuck", f"{tmp_path}/before").stdout == b"x"
+    stuck = talk.one("stuck", f"{tmp_path}/stuck")
+    assert (stuck.status, stuck.reason) == (Status.TIMED_OUT, "its file system did not answer within 0.5 s")
+    assert talk.one("command").stdout == b"y\n"
+    assert talk.one("next", "/proc/uptime").status is Status.RAN
+
+
 def test_files_are_regular_files_only(ask: Ask, tmp_path: Path) -> None:
     for name, content in (("a.conf", b"[DEFAULT]\n"), ("b.conf", b"\xff\0x")):
         (tmp_path / name).write_bytes(content)
@@ -230,11 +264,12 @@ def test_who_is_not_root_goes_through_sudo(ask: Ask, program: Program, nobody: l
     assert sorted(calls.read_text().splitlines()) == ["-n -- echo a", "-n -- echo b", "-n true"]
 
 
-def test_what_sudo_refuses_is_denied_in_its_words(ask: Ask, program: Program, nobody: list[str]) -> None:
-    path = program("sudo", "echo sudo: a password is required >&2; exit 1")
+@pytest.mark.parametrize("words", ["a password is required", "sorry, you must have a tty to run sudo"])
+def test_what_sudo_refuses_is_denied_in_its_words(ask: Ask, program: Program, nobody: list[str], words: str) -> None:
+    path = program("sudo", f"echo 'sudo: {words}' >&2; exit 1")
     talk = ask(Probe("a", ("echo", "a"), root=True), Probe("b", ("echo", "b")), path=path, wrap=nobody)
     assert (talk.one("a").status, talk.one("a").exit) == (Status.DENIED, None)
-    assert talk.one("a").reason == "it needs root, and sudo says: sudo: a password is required"
+    assert talk.one("a").reason == f"it needs root, and sudo says: sudo: {words}"
     assert talk.one("b").stdout == b"b\n"
 
 
@@ -287,3 +322,9 @@ def test_the_first_word_says_who_and_when(ask: Ask) -> None:
     hello = ask(Probe("a", ("true",))).frames[0].header
     assert hello["kind"] == "hello"
     assert (hello["version"], hello["hostname"], hello["uid"]) == (1, os.uname().nodename, os.getuid())
+
+
+def test_comments_in_settings_come_as_empty_lines_so_that_numbers_of_lines_stay() -> None:
+    content = b"# explains\n[DEFAULT]\n  ; and more\nhost = a # not a comment\n#transport_url = rabbit://\n"
+
+    assert without_comments(content) == b"\n[DEFAULT]\n\nhost = a # not a comment\n\n"

@@ -22,7 +22,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
+DEVICES = {
+    "null": (1, 3),
+    "zero": (1, 5),
+    "full": (1, 7),
+    "random": (1, 8),
+    "urandom": (1, 9),
+    "tty": (5, 0),
+    "net/tun": (10, 200),
+}
 DIRECTORIES = ("home", "mnt", "opt", "srv", "var/cache", "var/lib", "var/log", "var/spool", "run/lock", "run/sshd")
 
 
@@ -33,6 +41,7 @@ def mount(kind: str, target: Path, options: str = "", source: str = "") -> None:
 
 def make_devices(dev: Path) -> None:
     mount("tmpfs", dev, "mode=755,size=1m")
+    (dev / "net").mkdir()
     for name, (major, minor) in DEVICES.items():
         os.mknod(dev / name, stat.S_IFCHR | 0o666, os.makedev(major, minor))
         (dev / name).chmod(0o666)

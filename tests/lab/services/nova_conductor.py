@@ -42,7 +42,9 @@ class ConductorManager:
 
 def main() -> None:
     conf = standin.configure()
-    standin.serve(conf, "conductor", [ConductorManager(conf), standin.BaseRPCAPI("conductor")])
+    standin.serve(
+        conf, "conductor", [ConductorManager(conf), standin.BaseRPCAPI("conductor")], Path(conf.state_path) / "busy"
+    )
     threading.Event().wait()
 
 

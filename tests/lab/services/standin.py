@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class ContextSerializer(oslo_messaging.NoOpSerializer):
 class BaseRPCAPI:
     """The one method that every Nova service answers (nova/baserpc.py)."""
 
-    target = oslo_messaging.Target(namespace="baserpc", version="1.1")
+    target = oslo_messaging.Target(namespace="baseapi", version="1.1")
 
     def __init__(self, service: str) -> None:
         self.service = service
@@ -81,8 +82,12 @@ def configure() -> cfg.ConfigOpts:
     return conf
 
 
-def serve(conf: cfg.ConfigOpts, topic: str, endpoints: Iterable[object]) -> Any:
-    """Listen on ``topic``, ``topic.HOST`` and the fanout, and return the transport."""
+def serve(conf: cfg.ConfigOpts, topic: str, endpoints: Iterable[object], busy: Path | None = None) -> Any:
+    """Listen on ``topic``, ``topic.HOST`` and the fanout, and return the transport.
+
+    While there is a file ``busy``, the loop that takes messages comes round only every so many seconds as it says,
+    as that of a process with one thread does (eventlet) when a method keeps it.
+    """
     log.getLogger("nova.service").info("Starting %(topic)s node (version 26.0.0)", {"topic": topic})
     transport = oslo_messaging.get_rpc_transport(conf)
     target = oslo_messaging.Target(topic=topic, server=conf.host)
@@ -90,7 +95,19 @@ def serve(conf: cfg.ConfigOpts, topic: str, endpoints: Iterable[object]) -> Any:
         transport, target, list(endpoints), executor="threading", serializer=ContextSerializer()
     )
     server.start()
+    if busy is not None:
+        server.listener.on_incoming_callback = kept(busy, server.listener.on_incoming_callback)
     return transport
+
+
+def kept(busy: Path, deliver: Callable[[Any], None]) -> Callable[[Any], None]:
+    def later(incoming: Any) -> None:
+        begin = time.monotonic()
+        while busy.exists() and time.monotonic() < begin + float(busy.read_text()):
+            time.sleep(0.1)
+        deliver(incoming)
+
+    return later
 
 
 def report_state(conf: cfg.ConfigOpts, conductor: ConductorAPI, binary: str) -> Callable[[], None]:

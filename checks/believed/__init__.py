@@ -1,0 +1,1 @@
+"""What the control plane believes, held against what the nodes really have."""

@@ -1,0 +1,1 @@
+"""What keeps the control nodes together: Pacemaker, Corosync, virtual addresses."""

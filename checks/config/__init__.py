@@ -1,0 +1,1 @@
+"""The services' configuration held against what is there."""

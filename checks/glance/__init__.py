@@ -1,0 +1,1 @@
+"""Glance: where the images are kept."""

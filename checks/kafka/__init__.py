@@ -1,0 +1,1 @@
+"""Kafka, where notifications go to it."""

@@ -1,0 +1,1 @@
+"""Open vSwitch, DPDK, SR-IOV and huge pages."""

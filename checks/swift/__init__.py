@@ -1,0 +1,1 @@
+"""Swift: drives, rings and replication."""

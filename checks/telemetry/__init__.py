@@ -1,0 +1,1 @@
+"""Ceilometer, Aodh and Gnocchi."""
