@@ -1,4 +1,4 @@
-"""An agent that a failing command holds up: its symptoms and those of the others are its, and not by a log line alone."""
+"""An agent that a failing command holds up: its symptoms and those of others are its, and not by a log line alone."""
 
 from __future__ import annotations
 
