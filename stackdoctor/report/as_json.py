@@ -12,6 +12,7 @@ from stackdoctor.diagnose.outcomes import Outcomes
 from stackdoctor.diagnose.silence import Silenced
 from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import Diagnosis, Evidence, Finding
+from stackdoctor.report.receipt import cost_entry
 from stackdoctor.report.report import NodeLine, Report
 from stackdoctor.report.times import iso
 
@@ -62,6 +63,7 @@ def _node(node: NodeLine) -> dict[str, Any]:
         "seconds": round(node.seconds, 3),
         "roles": sorted(node.roles),
         "clock_offset": None if node.clock_offset is None else round(node.clock_offset, 3),
+        "cost": cost_entry(node.cost),
     }
 
 

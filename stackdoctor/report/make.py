@@ -43,6 +43,7 @@ def _node_lines(snapshot: Snapshot) -> Iterator[NodeLine]:
             seconds=max((r.started + r.seconds for r in results.results.values()), default=0.0) - _began(results),
             roles=results.node.roles,
             clock_offset=None if results.clock is None else results.clock.offset,
+            cost=results.cost,
         )
 
 

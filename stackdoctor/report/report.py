@@ -8,7 +8,7 @@ from stackdoctor.diagnose.outcomes import Outcomes
 from stackdoctor.diagnose.runner import NotChecked
 from stackdoctor.diagnose.silence import Silenced
 from stackdoctor.inventory.ignore import Ignore
-from stackdoctor.model import Diagnosis, Finding, Severity
+from stackdoctor.model import Cost, Diagnosis, Finding, Severity
 
 __all__ = ["LIVE", "NodeLine", "NotChecked", "Report", "exit_status"]
 
@@ -20,7 +20,8 @@ class NodeLine:
     """How the look at one node went.
 
     ``status`` is ok, partial (some of it is missing) or failed (nothing is known of it); ``reason`` says why.
-    ``clock_offset`` is how many seconds the node's clock is ahead of ours, None where it was not measured.
+    ``clock_offset`` is how many seconds the node's clock is ahead of ours, None where it was not measured; ``cost``
+    what the look has cost the node by its own account, None where it did not say.
     """
 
     name: str
@@ -30,6 +31,7 @@ class NodeLine:
     seconds: float = 0.0
     roles: frozenset[str] = frozenset()
     clock_offset: float | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)

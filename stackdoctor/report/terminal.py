@@ -17,6 +17,7 @@ from stackdoctor.report.earlier import show_earlier, show_silenced
 from stackdoctor.report.groups import Group, alike, gaps, grouped, left_open, named, shortened
 from stackdoctor.report.page import Page
 from stackdoctor.report.pieces import STYLE, folded, heading, label, lines, seen, source
+from stackdoctor.report.receipt import receipt
 from stackdoctor.report.report import LIVE, NodeLine, Report
 from stackdoctor.report.times import clock_time
 from stackdoctor.report.wording import counted, flat, judged_at, missed, verdict
@@ -145,6 +146,9 @@ def _last_lines(page: Page, report: Report) -> None:
     clocks = named(_clocks(report))
     if clocks:
         page.write(page.text(f"Clocks against ours: {clocks}; times above are ours, in quoted lines each node's own."))
+    for line in receipt({node.name: node.cost for node in report.nodes}):
+        if line:
+            page.write(page.text(line))
     failed = f" ({len(report.failed)} failed)" if report.failed else ""
     gone = len({(gap.check, gap.node) for gap in missed(report)})
     counts = [
