@@ -14,7 +14,7 @@ from stackdoctor.facts.answers import said
 from stackdoctor.facts.listing import Entry, listings
 from stackdoctor.model import Evidence, NodeResults, Probe, Status
 
-__all__ = ["INSTANCES", "INSTANCE_FILES", "InstanceFiles"]
+__all__ = ["INSTANCES", "INSTANCE_FILES", "KOLLA", "InstanceFiles"]
 
 INSTANCES = "/var/lib/nova/instances"
 KOLLA = "/var/lib/docker/volumes/nova_compute/_data/instances"
