@@ -13,7 +13,8 @@ MARKED = Finding(
     instance="0505d6dc-5650-4848-9bae-9cb19f60cb29",
 )  # fmt: skip
 SAID = Finding(
-    "qemu", "broken", node="compute1", id="log.qemu-image-broken", severity=Severity.WARNING, service="qemu", state="now",
+    "qemu", "broken", node="compute1", id="log.qemu-image-broken", severity=Severity.WARNING, service="qemu",
+    state="now",
 )  # fmt: skip
 
 
