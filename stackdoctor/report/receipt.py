@@ -21,8 +21,8 @@ def receipt(costs: Mapping[str, Cost | None]) -> tuple[str, str]:
     and what was left out.
     """
     known = {name: cost for name, cost in costs.items() if cost is not None}
-    if not known:
-        return "", ""
+    if not any(cost.cpu or cost.bytes for cost in known.values()):
+        return "", _left_out(known)
     cpu, size = sum(c.cpu for c in known.values()), sum(c.bytes for c in known.values())
     commands = sum(c.commands for c in known.values())
     paid = f"Cost to the nodes: {cpu:.1f} s of processor, {_size(size)}, {counted(commands, 'command')}"
