@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: diagnose test lint format packages bench bench-full clean
+.PHONY: diagnose test test-long lint format packages bench bench-full clean
 
 diagnose: $(VENV)/installed
 	@$(BIN)/stackdoctor diagnose $(or $(ARGS),--demo)
@@ -21,9 +21,13 @@ $(VENV)/installed-test: $(VENV)/installed
 packages:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then sh tests/install-packages bindep.txt; fi
 
-# Three at once, and the tests of a file together: many share the daemons that they start, and wait for them.
+# Two at once, and the tests of a file together: many share the daemons that they start, and wait for them.
 test: packages $(VENV)/installed-test
-	$(BIN)/python -m pytest -ra -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -ra -n 2 --dist loadfile -m "not long" $(ARGS)
+
+# Faults one after the other on a whole lab, each judged and healed: about an hour on two processors.
+test-long: packages $(VENV)/installed-test
+	$(BIN)/python -m pytest -ra -n 2 --dist loadfile -m long $(ARGS)
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check

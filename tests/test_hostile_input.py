@@ -85,11 +85,11 @@ def test_what_is_nested_a_hundred_thousand_deep_is_no_crash(fact: type[Fact]) ->
 
 
 def growth(work: Callable[[int], object], size: int) -> float:
-    """How many times as long four times as much takes, the best of three; 4 is linear, 16 quadratic."""
+    """How many times as long four times as much takes, the best of five; 4 is linear, 16 quadratic."""
 
     def best(count: int) -> float:
         taken = []
-        for _ in range(3):
+        for _ in range(5):
             begun = time.process_time()
             work(count)
             taken.append(time.process_time() - begun)
@@ -122,7 +122,7 @@ def test_time_grows_with_the_text_and_not_with_its_square(fact: type[Fact]) -> N
 
     for line in LINES:
         for separator in (b"\n", b""):
-            assert growth(lambda n, line=line, sep=separator: parse(line, sep, n), 1000) < 11, (line, separator)  # type: ignore[misc]
+            assert growth(lambda n, line=line, sep=separator: parse(line, sep, n), 1000) < 13, (line, separator)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

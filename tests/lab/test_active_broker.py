@@ -9,7 +9,7 @@ import pytest
 from lab.active_runs import assert_nothing_left, begun, broken_off, ran, traced, url
 from lab.cloud import Cloud
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 URL = "STACKDOCTOR_TRANSPORT_URL"
 

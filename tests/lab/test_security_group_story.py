@@ -10,7 +10,7 @@ from lab.tenant_ports import INSTANCES
 
 from stackdoctor.facts.neutron_names import chain, tap
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 PORT = INSTANCES[GUEST]
 DEVICE = tap(PORT.id)

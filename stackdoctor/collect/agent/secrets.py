@@ -107,7 +107,14 @@ _OTHERS = (
         b"",
     ),
     (b"(", re.compile(rb"(\bpassword\([\"'])[^\"']{1,500}", re.IGNORECASE), b""),
-    (b"assword is ", re.compile(rb"(\b[Pp]assword is )\S{1,500}"), b""),
+    # what programs say of one: required, incorrect, expired, not set
+    (
+        b"assword is ",
+        re.compile(
+            rb"(\b[Pp]assword is )(?!(?:required|needed|incorrect|wrong|invalid|expired|not|too|empty)\b)\S{1,500}"
+        ),
+        b"",
+    ),
     (
         b"assword",
         re.compile(
