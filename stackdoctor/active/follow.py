@@ -15,8 +15,8 @@ __all__ = ["Flow", "Journey", "flows", "follow"]
 class Journey:
     """One packet: ``seen`` are the places of the hops (in their order) where it was, and the frame at each.
 
-    ``forward`` says whether it goes from the first hop to the last; ``ends`` are the places of the first and the last
-    hop that there is a capture of.
+    ``forward`` says whether it goes from the first hop to the last of ``hops``; ``ends`` are the places of the first
+    and the last hop that there is a capture of.
     """
 
     what: str
@@ -24,6 +24,7 @@ class Journey:
     forward: bool
     seen: tuple[tuple[int, Frame], ...]
     ends: tuple[int, int]
+    hops: int
 
     @property
     def begin(self) -> float:
@@ -40,7 +41,7 @@ class Journey:
     def begun(self) -> bool:
         """Whether the first hop on its way saw it: what begins in between goes another way, or began before."""
         places = [place for place, _ in self.seen]
-        return (min(places) if self.forward else max(places)) == self.ends[not self.forward]
+        return min(places) == 0 if self.forward else max(places) == self.hops - 1
 
     @property
     def arrived(self) -> bool:
@@ -94,14 +95,15 @@ def follow(captures: Sequence[Capture]) -> tuple[Journey, ...]:
     for place, capture in enumerate(captures):
         for frame in capture.frames:
             found.setdefault(frame.identity, {}).setdefault(place, frame)
-    journeys = [_journey(seen, ends) for seen in found.values()]
+    journeys = [_journey(seen, ends, len(captures)) for seen in found.values()]
     return tuple(sorted(journeys, key=lambda journey: journey.begin))
 
 
-def _journey(seen: dict[int, Frame], ends: tuple[int, int]) -> Journey:
+def _journey(seen: dict[int, Frame], ends: tuple[int, int], hops: int) -> Journey:
     places = sorted(seen)
     first = seen[places[0]]
-    return Journey(first.what, first.kind, _goes_forward(seen, ends), tuple((p, seen[p]) for p in places), ends)
+    way = tuple((place, seen[place]) for place in places)
+    return Journey(first.what, first.kind, _goes_forward(seen, ends), way, ends, hops)
 
 
 def _goes_forward(seen: dict[int, Frame], ends: tuple[int, int]) -> bool:

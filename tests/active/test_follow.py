@@ -176,3 +176,11 @@ def test_a_large_packet_of_which_a_tunnel_leaves_less_is_the_same_one() -> None:
     cut = [capture(str(i), Ether(bytes(frame)[:400])) for i, frame in enumerate(whole)]
 
     assert [journey.arrived for journey in follow(cut)] == [True]
+
+
+def test_what_comes_back_from_behind_a_hop_without_a_capture_is_not_lost_there() -> None:
+    strangers = Ether() / IP(src="192.0.2.9", dst="192.0.2.20") / ICMP(id=9, seq=1) / b"another guest's"
+    unread = Capture("ns", (), unread="tcpdump is not there (package tcpdump)")
+    captures = [capture("tap", discover()), capture("eth2", wrapped(discover()), strangers), unread]
+
+    assert all(flow.lost_after is None for flow in flows(follow(captures), 3))
