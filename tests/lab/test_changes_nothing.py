@@ -74,7 +74,7 @@ def picture(cloud: Cloud, host: str) -> Picture:
         modules=frozenset(line.split()[0] for line in out("cat", "/proc/modules").splitlines()),
         namespaces=out("ls", "/run/netns"),
         listening="\n".join(sorted(out("ss", "-Hlntu").splitlines())),
-        rules=out("iptables-save"),
+        rules="\n".join(line for line in out("iptables-save").splitlines() if not line.startswith("#")),
     )
 
 

@@ -107,6 +107,7 @@ def test_trace_rpc_names_the_frozen_server_and_the_callers_that_wait(cloud: Clou
     assert status == 1
 
 
+@pytest.mark.long
 def test_a_wrong_password_shows_what_the_broker_closed_and_no_password(cloud: Cloud, tmp_path: Path) -> None:
     wrong = "another-one-9f81"
 

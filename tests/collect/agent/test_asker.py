@@ -204,7 +204,7 @@ def test_secrets_in_output_and_command_lines_stay_on_the_node(ask: Ask) -> None:
     assert talk.one("a").stdout == b"password = <redacted>\n"
 
 
-DOCKER = """printf '%s|' "$@" >> {calls}; echo >> {calls}
+DOCKER = """echo "$(printf '%s|' "$@")" >> {calls}
 case "$1" in
 ps) printf 'fluentd\\nrabbitmq\\nrabbitmq_exporter\\n' ;;
 exec) shift 2; exec "$@" ;;
