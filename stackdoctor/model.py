@@ -98,7 +98,7 @@ class Probe:
     result's subject ends in ``#2``.  ``env`` are variables that the command needs.  ``after`` is the id of
     a probe that must have succeeded first: where it did not, this one is not run.  ``costly`` is what a node in
     trouble is spared.  ``settings`` says that the files are of settings: lines that begin with ``#`` or ``;`` come
-    empty.
+    empty.  ``head`` says that no more than the first ``cap`` bytes are wanted: the rest is not missed.
     """
 
     id: str
@@ -115,6 +115,7 @@ class Probe:
     after: str = ""
     costly: bool = False
     settings: bool = False
+    head: bool = False
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ class DiskImages:
             root=True,
             timeout=10.0,
             cap=HEADER,
+            head=True,
         ),
     )
 

@@ -67,6 +67,8 @@ class Asker:
     def answer(self, probe: Dict[str, Any], subject: str, command: str, ended: Ended) -> None:
         """Send what came of one command, without secrets."""
         out = without_comments(ended.out) if probe.get("settings") else ended.out
+        if probe.get("head") and ended.status == "truncated":
+            ended = ended._replace(status="ran", reason="")
         self.send(probe, subject, command, ended._replace(out=redact(out), err=redact(ended.err[:PIECE])))
 
     def send(self, probe: Dict[str, Any], subject: str, command: str, ended: Ended) -> None:

@@ -191,6 +191,12 @@ def test_a_long_file_is_cut_and_a_missing_one_is_missing(ask: Ask, tmp_path: Pat
     assert (talk.one("b").status, talk.one("b").reason) == (Status.MISSING, "there is no such file")
 
 
+def test_a_file_of_which_only_the_head_is_wanted_is_not_called_cut(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "long").write_bytes(b"x" * 5000)
+    result = ask(Probe("a", files=(f"{tmp_path}/long",), cap=100, head=True)).one("a", f"{tmp_path}/long")
+    assert (result.status, len(result.stdout), result.reason) == (Status.RAN, 100, "")
+
+
 def test_a_name_that_is_not_utf8_travels_as_text(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9")).write_bytes(b"x")
     [(subject, result)] = ask(Probe("a", files=(f"{tmp_path}/caf*",))).answers("a").items()
