@@ -75,6 +75,7 @@ class Node:
     key: str = ""
     jump: str = ""
     roles: frozenset[str] = frozenset()
+    site: str = ""  # where it stands: the workers that are near it are named so
     named: bool = True  # False: known by its address only, and called by its own host name once it answers
 
 

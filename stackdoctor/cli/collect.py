@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from stackdoctor.cli.look import Looking, look
+from stackdoctor.cli.look import Looking, look_and_judge
 from stackdoctor.cli.options import (
     api_options,
     database_options,
+    executor_options,
     knowledge_options,
     moment_options,
     node_options,
@@ -31,6 +32,7 @@ __all__ = ["command"]
 @node_options
 @api_options
 @run_options
+@executor_options
 @database_options
 @moment_options
 @knowledge_options
@@ -60,7 +62,7 @@ def command(
     key = _key(anonymize_key) if anonymous or anonymize_key else None
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
     looking = Looking(keep=keep, change=None if key is None else partial(anonymize, key=key), **options)
-    snapshot = look(looking, knowledge, () if globs else every_fact())
+    snapshot = look_and_judge(looking, knowledge, () if globs else every_fact(), raw=True).snapshot
     write_snapshot(snapshot, keep)
     answered = sum(1 for n in snapshot.nodes if n.results)
     click.echo(f"{keep}: {answered} of {len(snapshot.nodes)} nodes, {snapshot.seconds:.1f} s")

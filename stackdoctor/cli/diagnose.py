@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stackdoctor.cli.look import Looking, look
+from stackdoctor.cli.look import Looked, Looking, look_and_judge
 from stackdoctor.cli.options import (
     SEVERITY,
     api_options,
     database_options,
+    executor_options,
     knowledge_options,
     moment_options,
     node_options,
@@ -63,6 +64,7 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 @click.option("--demo", is_flag=True, help="Look at a recorded broken cloud, served on loopback over real SSH.")
 @api_options
 @run_options
+@executor_options
 @database_options
 @moment_options
 @knowledge_options
@@ -110,9 +112,11 @@ def command(
     found = outputs(paths, force=force, ask=_overwrite if sys.stdin.isatty() else None)
     looking = Looking(demo=demo, **options)
     ignores = _ignores(looking, knowledge)
-    snapshot = _snapshot(source, looking, knowledge)
+    drawn = form == "html" or any(output.form == "html" for output in found)
+    looked = _looked(source, looking, knowledge, raw=drawn or looking.keep is not None)
+    snapshot = looked.snapshot
     at = None if looking.at is None else looking.at.before(snapshot.started)
-    analysis = analyse(snapshot, knowledge, ignores, at)
+    analysis = analyse(snapshot, knowledge, ignores, at, looked.parts)
     if at is not None and not analysis.examination.checked:
         raise UsageError(f"no log that was read covers {clock_time(at)}: --since says how far back they are read")
     if playbook is not None:
@@ -141,19 +145,19 @@ def _ignores(looking: Looking, knowledge: Knowledge) -> tuple[Ignore, ...]:
     return ignores
 
 
-def _snapshot(source: Path | None, looking: Looking, knowledge: Knowledge) -> Snapshot:
+def _looked(source: Path | None, looking: Looking, knowledge: Knowledge, *, raw: bool) -> Looked:
     if source is not None:
         from stackdoctor.snapshot.read import read_snapshot
 
         if looking.nodes or looking.demo:
             raise UsageError("--from analyses a snapshot: leave out --nodes and --demo")
-        return read_snapshot(source)
-    snapshot = look(looking, knowledge)
+        return Looked(read_snapshot(source))
+    looked = look_and_judge(looking, knowledge, raw=raw)
     if looking.keep is not None:
         from stackdoctor.snapshot.write import write_snapshot
 
-        write_snapshot(snapshot, looking.keep)
-    return snapshot
+        write_snapshot(looked.snapshot, looking.keep)
+    return looked
 
 
 def _scene(snapshot: Snapshot) -> Scene:

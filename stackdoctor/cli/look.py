@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,8 +15,11 @@ import click
 from stackdoctor import __version__
 from stackdoctor.cli.moment import Moment
 from stackdoctor.cli.progress import progress
+from stackdoctor.collect.plan import Plan
+from stackdoctor.collect.run import Event, Interrupted, Options, collect
 from stackdoctor.diagnose.knowledge import Knowledge
-from stackdoctor.diagnose.names import name_the_silent
+from stackdoctor.diagnose.names import known_of, name_the_silent
+from stackdoctor.diagnose.part import Part
 from stackdoctor.diagnose.roles import roles_of
 from stackdoctor.errors import NothingCollected, UsageError
 from stackdoctor.facts.fact import Fact
@@ -23,7 +27,7 @@ from stackdoctor.model import API_ROLE, Node, NodeResults
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
 
-__all__ = ["Looking", "look", "nodes_to_look_at"]
+__all__ = ["Looked", "Looking", "look", "look_and_judge", "nodes_to_look_at"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Looking:
     budget_cpu: float = 60.0
     budget_bytes: int = 134217728
     full: bool = False
+    executor: str = "threads"
     change: Callable[[Snapshot], Snapshot] | None = None
 
     @property
@@ -75,6 +80,14 @@ def nodes_to_look_at(looking: Looking) -> tuple[tuple[Node, ...], str]:
     return (Node("localhost", named=False),), known_hosts
 
 
+@dataclass(frozen=True)
+class Looked:
+    """A snapshot, and the parts of its nodes that workers have judged already: then it may lack what nodes print."""
+
+    snapshot: Snapshot
+    parts: tuple[Part, ...] = ()
+
+
 def look(
     looking: Looking, knowledge: Knowledge, facts: Iterable[type[Fact]] = (), words: tuple[str, ...] = ()
 ) -> Snapshot:
@@ -83,8 +96,29 @@ def look(
     Raises NothingCollected when no node answered or this host has no trace of OpenStack, and
     KeyboardInterrupt after Ctrl-C, with what was there by then written to disk.
     """
+    return _look(looking, knowledge, facts, words, _here).snapshot
+
+
+def look_and_judge(
+    looking: Looking, knowledge: Knowledge, facts: Iterable[type[Fact]] = (), *, raw: bool = False
+) -> Looked:
+    """The same by the workers of ``looking.executor``, which judge each node; ``raw``: what it printed comes too."""
+    if looking.executor == "threads":
+        return Looked(look(looking, knowledge, facts))
+    if looking.demo:
+        raise UsageError("--demo is looked at by this process: leave out --executor")
+    return _look(looking, knowledge, facts, (), partial(_by_workers, looking, knowledge, raw))
+
+
+Found = tuple[tuple[NodeResults, ...], tuple[Part, ...], bool]
+"""What the nodes answered, by the names that all together tell; the parts that are judged; whether it is all."""
+Gather = Callable[[tuple[Node, ...], Plan, Options, Callable[[Event], None]], Found]
+
+
+def _look(
+    looking: Looking, knowledge: Knowledge, facts: Iterable[type[Fact]], words: tuple[str, ...], gather: Gather
+) -> Looked:
     from stackdoctor.collect.believing import start_reading
-    from stackdoctor.collect.run import Interrupted, Options, collect
     from stackdoctor.trace.records import record_scan
 
     with ExitStack() as stack:
@@ -107,13 +141,10 @@ def look(
         started = time.time()
         clock = time.monotonic()
         on_event = stack.enter_context(progress(len(nodes), quiet=looking.quiet))
-        try:
-            answered, complete = collect(nodes, plan, options, on_event), True
-        except Interrupted as interrupted:
-            answered, complete = interrupted.partial, False
+        answered, parts, complete = gather(nodes, plan, options, on_event)
     believed = [] if apis is None else [apis.result(wait=complete)]
     snapshot = Snapshot(
-        nodes=(*(_with_roles(n) for n in name_the_silent(answered)), *believed),
+        nodes=(*answered, *believed),
         started=started,
         seconds=time.monotonic() - clock,
         tool=f"stackdoctor {__version__}",
@@ -125,7 +156,44 @@ def look(
         _keep_partial(snapshot, looking.keep)
         raise KeyboardInterrupt
     _refuse_nothing(snapshot, looking)
-    return snapshot
+    return Looked(snapshot, parts)
+
+
+def _here(nodes: tuple[Node, ...], plan: Plan, options: Options, on_event: Callable[[Event], None]) -> Found:
+    try:
+        answered, complete = collect(nodes, plan, options, on_event), True
+    except Interrupted as interrupted:
+        answered, complete = interrupted.partial, False
+    named = zip(answered, name_the_silent(map(known_of, answered)), strict=True)
+    return tuple(replace(r, node=replace(node, roles=roles_of(r))) for r, node in named), (), complete
+
+
+def _by_workers(
+    looking: Looking,
+    knowledge: Knowledge,
+    raw: bool,
+    nodes: tuple[Node, ...],
+    plan: Plan,
+    options: Options,
+    on_event: Callable[[Event], None],
+) -> Found:
+    from stackdoctor.collect.executors import executors
+    from stackdoctor.diagnose.shards import Shard, ShardsBrokenOff, look_by_shards, shards_of
+
+    at = None if looking.at is None else looking.at.before(time.time())
+    ids = frozenset(check.id for check in knowledge.checks)
+    whole = Shard(nodes, plan, options, checks=ids, check_directories=knowledge.directories, at=at, raw=raw)
+    with executors(looking.executor, {node.site for node in nodes}) as near:
+        try:
+            parts, complete = look_by_shards(tuple(shards_of(whole)), near, knowledge.checks, on_event), True
+        except ShardsBrokenOff as broken_off:
+            parts, complete = broken_off.partial, False
+    named = zip(parts, name_the_silent(part.known for part in parts), strict=True)
+    told = tuple(
+        replace(part, results=replace(part.results, node=node), known=replace(part.known, node=node))
+        for part, node in named
+    )
+    return tuple(part.results for part in told), told, complete
 
 
 @contextmanager
@@ -137,10 +205,6 @@ def _places(looking: Looking) -> Iterator[tuple[tuple[Node, ...], str]]:
 
     with recorded_cloud() as cloud:
         yield cloud.nodes, cloud.known_hosts
-
-
-def _with_roles(results: NodeResults) -> NodeResults:
-    return replace(results, node=replace(results.node, roles=roles_of(results)))
 
 
 def _refuse_nothing(snapshot: Snapshot, looking: Looking) -> None:

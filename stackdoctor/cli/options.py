@@ -17,6 +17,7 @@ __all__ = [
     "SEVERITY",
     "api_options",
     "database_options",
+    "executor_options",
     "knowledge_options",
     "moment_options",
     "node_options",
@@ -106,6 +107,18 @@ database_options = _apply(
             "--database",
             is_flag=True,
             help="Also read the cloud's tables: fixed SELECTs in a read-only session, as the node's root.",
+        )
+    ]
+)
+
+executor_options = _apply(
+    [
+        click.option(
+            "--executor",
+            default="threads",
+            show_default=True,
+            metavar="WHERE",
+            help="Who looks: threads, processes:N, or workers near the nodes: dask://HOST:PORT (docs/scale.md).",
         )
     ]
 )

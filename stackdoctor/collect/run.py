@@ -7,10 +7,9 @@ import queue
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import Any
 
 from stackdoctor.collect.frames import FrameError, NoPython, bootstrap
 from stackdoctor.collect.hostkeys import HostKeyAdded
@@ -95,7 +94,7 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class _Visit:
-    """One node, how it is reached (None: it is this machine), and what it is asked; may travel to a worker."""
+    """One node, how it is reached (None: it is this machine), and what it is asked."""
 
     node: Node
     plan: Plan
@@ -109,14 +108,12 @@ def collect(
     plan: Plan | Mapping[str, Plan],
     options: Options,
     on_event: Callable[[Event], object] = lambda event: None,
-    executor: Executor | None = None,
 ) -> list[NodeResults]:
     """What each of ``nodes`` answers to ``plan`` (its own, by its name, where there are several), in their order.
 
     A node that cannot be reached, or is lost midway, costs its own time only: its ``failure`` says why, and
-    it keeps what had come.  ``on_event`` is called in the calling thread.  With an ``executor``, whose workers
-    may be processes on other machines, a node's events come when it is done, and there is no ProbeDone.
-    Nodes known by their address only get the name that they have themselves, where that is unique.
+    it keeps what had come.  ``on_event`` is called in the calling thread.  Nodes known by their address only get the
+    name that they have themselves, where that is unique.
 
     Raises UsageError when the ssh configuration cannot be understood, and Interrupted on Ctrl-C.
     """
@@ -124,9 +121,7 @@ def collect(
     visits = [
         _Visit(node, plans[node.name], login_of(node, options), options.accept_new, options.timeout) for node in nodes
     ]
-    if executor is None:
-        return _named(_by_threads(visits, options, on_event))
-    return _named(_by_executor(visits, executor, on_event))
+    return _named(_by_threads(visits, options, on_event))
 
 
 def login_of(node: Node, options: Options) -> Login | None:
@@ -174,46 +169,11 @@ def _by_threads(visits: Sequence[_Visit], options: Options, on_event: Callable[[
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _by_executor(
-    visits: Sequence[_Visit], executor: Executor, on_event: Callable[[Event], object]
-) -> list[NodeResults]:
-    futures: list[Future[tuple[NodeResults, list[Event]]]] = []
-    try:
-        futures += [executor.submit(_visit_alone, visit) for visit in visits]
-        for future in as_completed(futures):
-            if future.exception() is None:
-                for event in future.result()[1]:
-                    on_event(event)
-        return [_so_far(visit, future) for visit, future in zip(visits, futures, strict=True)]
-    except KeyboardInterrupt:
-        for future in futures:
-            future.cancel()
-        partial = [_so_far(visit, future) for visit, future in zip_longest(visits, futures)]
-        raise Interrupted(_named(partial)) from None
-
-
-def _so_far(visit: _Visit, future: Future[Any] | None) -> NodeResults:
+def _so_far(visit: _Visit, future: Future[NodeResults] | None) -> NodeResults:
     """What a visit brought, or that it brought nothing, without waiting for it."""
     if future is None or not future.done() or future.cancelled():
         return NodeResults(visit.node, failure=_BROKEN_OFF)
-    error = future.exception()
-    if error is not None:
-        return NodeResults(visit.node, failure=f"its worker was lost: {said(error)}")
-    value = future.result()
-    results = value[0] if isinstance(value, tuple) else value
-    assert isinstance(results, NodeResults)
-    return results
-
-
-def _visit_alone(visit: _Visit) -> tuple[NodeResults, list[Event]]:
-    """A visit that shares nothing with others, as a worker in another process makes it."""
-    events: list[Event] = []
-    hops = Hops(visit.accept_new, visit.timeout, events.append)
-    try:
-        results = _visit(visit, hops, Ending(), events.append)
-    finally:
-        hops.ending.end()
-    return results, [event for event in events if not isinstance(event, ProbeDone)]
+    return future.result()
 
 
 def _visit(visit: _Visit, hops: Hops, ending: Ending, emit: Callable[[Event], None]) -> NodeResults:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from stackdoctor.diagnose.correlate import Correlation, correlate
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.outcomes import Outcomes, outcomes
-from stackdoctor.diagnose.runner import Examination, examine
+from stackdoctor.diagnose.part import Part, part_of
+from stackdoctor.diagnose.runner import Examination, join
 from stackdoctor.diagnose.silence import Silenced, in_force, rule_for
 from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import Finding
@@ -34,10 +35,18 @@ class Analysis:
 
 
 def analyse(
-    snapshot: Snapshot, knowledge: Knowledge, ignores: Iterable[Ignore] = (), at: float | None = None
+    snapshot: Snapshot,
+    knowledge: Knowledge,
+    ignores: Iterable[Ignore] = (),
+    at: float | None = None,
+    judged: Iterable[Part] = (),
 ) -> Analysis:
-    """Facts, checks, correlation; ``ignores`` are set aside before causes are looked for, and causes after."""
-    whole = examine(snapshot.nodes, knowledge.checks, at)
+    """Facts, checks, correlation; ``ignores`` are set aside before causes are looked for, and causes after.
+
+    ``judged`` are the parts of nodes that workers have made already.
+    """
+    parts = {part.results.node.name: part for part in judged}
+    whole = join([parts.get(n.node.name) or part_of(n, knowledge.checks, at) for n in snapshot.nodes], knowledge.checks)
     rules, expired = in_force(ignores, snapshot.started)
     by_finding = [(finding, rule_for(finding, rules)) for finding in whole.findings]
     silenced = [Silenced(rule, (finding,)) for finding, rule in by_finding if rule is not None]

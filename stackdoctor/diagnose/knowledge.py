@@ -36,12 +36,16 @@ OWN = "stackdoctor.checks"
 
 @dataclass(frozen=True)
 class Knowledge:
-    """``checks`` are the selected ones, those of log signatures included; ``known`` are the ids of all there are."""
+    """``checks`` are the selected ones, those of log signatures included; ``known`` are the ids of all there are.
+
+    ``directories`` are those that checks and signatures were loaded from besides the installed ones.
+    """
 
     checks: tuple[Check, ...]
     signatures: tuple[Signature, ...]
     playbooks: tuple[Playbook, ...]
     known: frozenset[str] = frozenset()
+    directories: tuple[Path, ...] = ()
 
     def plan(
         self, *, since: float, seconds: float, facts: Iterable[type[Fact]] = (), consents: Container[str] = ()
@@ -97,7 +101,7 @@ def load_knowledge(
                     f"{playbook.origin}: no check is called {pattern.finding}; `stackdoctor checks` lists them"
                 )
     chosen = select_checks(sorted(checks, key=lambda c: c.id), globs)
-    return Knowledge(chosen, signatures, playbooks, frozenset(known))
+    return Knowledge(chosen, signatures, playbooks, frozenset(known), check_directories)
 
 
 def _signature_files(package: ModuleType) -> Iterator[Path]:

@@ -4,20 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from stackdoctor.errors import CouldNotCheck, NotApplicable
 from stackdoctor.facts.addresses import Addresses
 from stackdoctor.facts.host import HostsFile
-from stackdoctor.model import NodeResults
+from stackdoctor.model import Node, NodeResults
 
-__all__ = ["HOST_KEYS", "NAME_PROBES", "NodeNames", "name_the_silent"]
+__all__ = ["HOST_KEYS", "NAME_PROBES", "Known", "NodeNames", "known_of", "name_the_silent"]
 
 NAME_PROBES = (*Addresses.probes, *HostsFile.probes)
 
 HOST_KEYS = frozenset({"host", "node", "peer_ip", "broker", "client", "target_host"})
 """The keys whose value names a host of the cloud."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What tells one node's names: ``addresses`` are its own, ``hosts`` its hosts file's names by address."""
+
+    node: Node
+    hostname: str
+    answered: bool
+    addresses: tuple[str, ...] = ()
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def known_of(results: NodeResults) -> Known:
+    """The names that a node's answers tell."""
+    addresses: tuple[str, ...] = ()
+    hosts: Mapping[str, tuple[str, ...]] = {}
+    with suppress(CouldNotCheck, NotApplicable):
+        own = (a.ip for a in Addresses.parse(results).addresses if not a.namespace)
+        addresses = tuple(ip for ip in own if not ip.startswith(("127.", "::1", "fe80:")))
+    with suppress(CouldNotCheck, NotApplicable):
+        hosts = HostsFile.parse(results).names
+    return Known(results.node, results.hostname, bool(results.results), addresses, hosts)
 
 
 @dataclass(frozen=True)
@@ -27,17 +50,17 @@ class NodeNames:
     aliases: Mapping[str, str]
 
     @classmethod
-    def of(cls, nodes: Iterable[NodeResults]) -> NodeNames:
+    def of(cls, nodes: Iterable[Known]) -> NodeNames:
         """The names of ``nodes``; one that two nodes claim (a virtual address in transit) stays as it is."""
         nodes = tuple(nodes)
         claims: dict[str, set[str]] = {}
-        for results in nodes:
-            for alias in _aliases(results):
-                claims.setdefault(alias, set()).add(results.node.name)
-        for results in nodes:
-            if not results.results:
-                for alias in _said_by_others(results.node.address, nodes):
-                    claims.setdefault(alias, set()).add(results.node.name)
+        for known in nodes:
+            for alias in _aliases(known):
+                claims.setdefault(alias, set()).add(known.node.name)
+        for known in nodes:
+            if not known.answered:
+                for alias in _said_by_others(known.node.address, nodes):
+                    claims.setdefault(alias, set()).add(known.node.name)
         return cls({alias: next(iter(owners)) for alias, owners in claims.items() if len(owners) == 1})
 
     def name(self, text: str) -> str:
@@ -65,48 +88,33 @@ class NodeNames:
         return {key: self.name(value) if key in HOST_KEYS else value for key, value in keys.items()}
 
 
-def name_the_silent(nodes: Iterable[NodeResults]) -> tuple[NodeResults, ...]:
+def name_the_silent(nodes: Iterable[Known]) -> tuple[Node, ...]:
     """``nodes``, with those that were given by address and did not answer called as the others' hosts files do."""
     nodes = tuple(nodes)
-    taken = {results.node.name for results in nodes}
+    taken = {known.node.name for known in nodes}
     named = []
-    for results in nodes:
-        said = set(_said_by_others(results.node.address, nodes)) if not results.results else set()
+    for known in nodes:
+        said = set(_said_by_others(known.node.address, nodes)) if not known.answered else set()
         shortest = min(said, key=lambda name: (len(name), name), default="")
-        if shortest and not results.node.named and shortest not in taken:
-            results = replace(results, node=replace(results.node, name=shortest))
-        named.append(results)
+        fits = shortest and not known.node.named and shortest not in taken
+        named.append(replace(known.node, name=shortest) if fits else known.node)
     return tuple(named)
 
 
-def _said_by_others(address: str, nodes: Iterable[NodeResults]) -> Iterable[str]:
+def _said_by_others(address: str, nodes: Iterable[Known]) -> Iterable[str]:
     """What the hosts files of nodes that answered call a node that did not."""
-    for results in nodes:
-        with suppress(CouldNotCheck, NotApplicable):
-            for name in HostsFile.parse(results).names.get(address, ()):
-                yield name.lower()
+    for known in nodes:
+        for name in known.hosts.get(address, ()):
+            yield name.lower()
 
 
-def _aliases(results: NodeResults) -> Iterable[str]:
-    node = results.node
-    for name in (node.name, node.address, results.hostname):
+def _aliases(known: Known) -> Iterable[str]:
+    for name in (known.node.name, known.node.address, known.hostname):
         if name:
             yield name.lower()
             if not name.replace(".", "").isdigit():
                 yield name.split(".", 1)[0].lower()
-    own_addresses: set[str] = {node.address} if node.address else set()
-    try:
-        host_addresses = [a.ip for a in Addresses.parse(results).addresses if not a.namespace]
-    except (CouldNotCheck, NotApplicable):
-        host_addresses = []
-    for address in host_addresses:
-        if not address.startswith(("127.", "::1", "fe80:")):
-            own_addresses.add(address)
-            yield address
-    try:
-        entries = HostsFile.parse(results).names
-    except (CouldNotCheck, NotApplicable):
-        return
-    for address, names in entries.items():
-        if address in own_addresses:
-            yield from (name.lower() for name in names)
+    yield from known.addresses
+    for address in {known.node.address, *known.addresses} - {""}:
+        for name in known.hosts.get(address, ()):
+            yield name.lower()

@@ -65,6 +65,11 @@ class Check:
         """Whether it looks at all nodes at once."""
         return all(need.cloud for need in self.needs)
 
+    @property
+    def of_one_node(self) -> bool:
+        """Whether it asks for nothing of other nodes."""
+        return not any(need.cloud for need in self.needs)
+
 
 def check_of(function: Callable[..., Iterator[Finding]]) -> Check:
     """The check that a function marked by ``@check`` is; raises UsageError where it is not well made."""

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from stackdoctor.collect.api_reads import is_api_probe
 from stackdoctor.diagnose.names import NodeNames
+from stackdoctor.diagnose.part import CheckFailed, Part, facts_of, findings_of, part_of
 from stackdoctor.diagnose.registry import Check, Need
-from stackdoctor.errors import CouldNotCheck, NotApplicable
 from stackdoctor.facts.fact import Fact
-from stackdoctor.facts.logs import LogHits
-from stackdoctor.facts.moment import as_of
-from stackdoctor.model import API_ROLE, Absence, Cloud, Finding, NodeResults
+from stackdoctor.model import Absence, Cloud, Finding, NodeResults
 
-__all__ = ["STATE_OF_THE_LOOK", "Examination", "NotChecked", "examine"]
-
-STATE_OF_THE_LOOK = "state is known of the time of the look, not of the moment asked about"
-"""Why nothing but logs is judged at a moment before the look."""
+__all__ = ["Examination", "NotChecked", "examine", "join"]
 
 
 @dataclass(frozen=True)
@@ -72,95 +66,96 @@ def _same(missed: str, check: str) -> bool:
 
 
 def examine(nodes: Iterable[NodeResults], checks: Iterable[Check], at: float | None = None) -> Examination:
-    """Parse what the checks ask for, each fact once a node, and run them.
-
-    ``at`` is a moment before the look, seconds since the epoch on our clock: only logs tell of it, so everything
-    else could not be checked.  All times of findings are put on our clock.
-    """
-    nodes = tuple(nodes)
+    """Parse what the checks ask for, each fact once a node, and run them; ``at`` as in `part_of`."""
     checks = tuple(checks)
-    facts = {fact: _parse(fact, nodes, at) for fact in _facts_of(checks)}
-    names = NodeNames.of(nodes)
-    ahead = {n.node.name: n.clock.offset for n in nodes if n.clock is not None}
+    return join([part_of(results, checks, at) for results in nodes], checks)
+
+
+def join(parts: Sequence[Part], checks: Iterable[Check]) -> Examination:
+    """One examination of the cloud from its nodes' parts: their findings, and the checks that look at several nodes.
+
+    All times of findings are put on our clock, and all names of hosts are the report's.
+    """
+    checks = tuple(checks)
+    nodes = [part.results.node.name for part in parts]
+    elsewhere = facts_of(check for check in checks if not check.of_one_node)
+    facts = {fact: _cloud(fact, parts) for fact in elsewhere}
+    names = NodeNames.of(part.known for part in parts)
+    ahead = {part.results.node.name: part.results.clock.offset for part in parts if part.results.clock is not None}
     findings: list[Finding] = []
     not_checked = [
-        NotChecked(check, node, reason)
-        for cloud in facts.values()
-        for node, value in cloud
-        for check, reason in getattr(value, "gaps", ())
+        NotChecked(check, part.results.node.name, reason)
+        for fact in facts_of(checks)
+        for part in parts
+        for check, reason in part.gaps.get(fact, ())
     ]
     checked: set[tuple[str, str]] = set()
     not_applicable: set[tuple[str, str]] = set()
     for check in checks:
-        runs = _runs(check, facts, [n.node.name for n in nodes], not_checked, not_applicable)
-        for node, arguments, looked_at in runs:
-            try:
-                found = [
-                    finding.stamped(
-                        check.id,
-                        check.severity,
-                        node,
-                        names.canonical(finding.keys),
-                        ahead.get(finding.node or node, 0.0),
-                    )
-                    for finding in check.run(**arguments)
-                ]
-            except Exception as error:  # one check's mistake costs that check only, and is said
-                not_checked.append(NotChecked(check.id, node, f"the check failed: {type(error).__name__}: {error}"))
+        for node, found, looked_at in (
+            _alone(check, parts, not_checked, not_applicable)
+            if check.of_one_node
+            else _together(check, facts, nodes, not_checked, not_applicable)
+        ):
+            if isinstance(found, CheckFailed):
+                not_checked.append(NotChecked(check.id, node, found.reason))
                 continue
-            findings.extend(found)
+            findings.extend(
+                finding.stamped(
+                    check.id, check.severity, node, names.canonical(finding.keys), ahead.get(finding.node or node, 0.0)
+                )
+                for finding in found
+            )
             checked.update((check.id, name) for name in looked_at)
     return Examination(tuple(findings), tuple(not_checked), frozenset(checked), frozenset(not_applicable))
 
 
-def _facts_of(checks: Iterable[Check]) -> Iterator[type[Fact]]:
-    return iter(dict.fromkeys(need.fact for check in checks for need in check.needs))
-
-
-def _parse(fact: type[Fact], nodes: Iterable[NodeResults], at: float | None) -> Cloud[Fact]:
+def _cloud(fact: type[Fact], parts: Iterable[Part]) -> Cloud[Fact]:
     present: dict[str, Fact] = {}
     absent: dict[str, Absence] = {}
-    about_apis = any(is_api_probe(probe) for probe in fact.probes)
-    for results in nodes:
-        name = results.node.name
-        if API_ROLE in results.node.roles and not about_apis:
-            absent[name] = Absence("the APIs are no host", applicable=False)
-            continue
-        try:
-            present[name] = _fact(fact, results, at)
-        except NotApplicable as error:
-            absent[name] = Absence(str(error), applicable=False)
-        except CouldNotCheck as error:
-            absent[name] = Absence(str(error), applicable=True)
-        except Exception as error:  # hostile text may find a parser's mistake: that fact is lost, not the run
-            absent[name] = Absence(f"{fact.__name__}: {type(error).__name__}: {error}", applicable=True)
+    for part in parts:
+        value = part.facts[fact]
+        if isinstance(value, Absence):
+            absent[part.results.node.name] = value
+        else:
+            present[part.results.node.name] = value
     return Cloud(present, absent)
 
 
-def _fact(fact: type[Fact], results: NodeResults, at: float | None) -> Fact:
-    if at is None:
-        return fact.parse(results)
-    if not issubclass(fact, LogHits):
-        raise CouldNotCheck(STATE_OF_THE_LOOK)
-    return as_of(fact.parse(results), at + (results.clock.offset if results.clock else 0.0))
-
-
-Run = tuple[str, dict[str, object], tuple[str, ...]]
 Pairs = set[tuple[str, str]]
+Made = tuple[str, tuple[Finding, ...] | CheckFailed, tuple[str, ...]]
+"""The node that a check was about (empty: the cloud), what came of it, and the nodes that were thereby looked at."""
 
 
-def _runs(
+def _alone(check: Check, parts: Iterable[Part], not_checked: list[NotChecked], not_applicable: Pairs) -> Iterator[Made]:
+    """What the nodes' own parts say of ``check``."""
+    for part in parts:
+        node, made = part.results.node.name, part.made[check.id]
+        if isinstance(made, Absence):
+            _absent(check, node, made, not_checked, not_applicable)
+        else:
+            yield node, made, (node,)
+
+
+def _absent(check: Check, node: str, why: Absence, not_checked: list[NotChecked], not_applicable: Pairs) -> None:
+    if why.applicable:
+        not_checked.append(NotChecked(check.id, node, why.reason))
+    else:
+        not_applicable.add((check.id, node))
+
+
+def _together(
     check: Check,
     facts: Mapping[type[Fact], Cloud[Fact]],
     nodes: list[str],
     not_checked: list[NotChecked],
     not_applicable: Pairs,
-) -> Iterator[Run]:
-    """The calls to make: the node they are about, the arguments, and the nodes that are thereby looked at."""
+) -> Iterator[Made]:
+    """The runs of a check that looks at several nodes: once for the cloud, or for each node where it asks for one."""
     if check.over_cloud:
-        run = _cloud_run(check, facts, nodes, not_checked, not_applicable)
-        if run is not None:
-            yield run
+        looked_at = _seen_by(check, facts, nodes, not_checked, not_applicable)
+        if looked_at is not None:
+            yield "", findings_of(check, {need.parameter: facts[need.fact] for need in check.needs}), looked_at
         return
     for node in nodes:
         absences = [
@@ -170,21 +165,19 @@ def _runs(
         ]
         if absences:
             blocking = next((a for a in absences if not a.applicable), absences[0])
-            if blocking.applicable:
-                not_checked.append(NotChecked(check.id, node, blocking.reason))
-            else:
-                not_applicable.add((check.id, node))
+            _absent(check, node, blocking, not_checked, not_applicable)
             continue
-        yield node, {need.parameter: _argument(need, facts, node) for need in check.needs}, (node,)
+        yield node, findings_of(check, {need.parameter: _argument(need, facts, node) for need in check.needs}), (node,)
 
 
-def _cloud_run(
+def _seen_by(
     check: Check,
     facts: Mapping[type[Fact], Cloud[Fact]],
     nodes: list[str],
     not_checked: list[NotChecked],
     not_applicable: Pairs,
-) -> Run | None:
+) -> tuple[str, ...] | None:
+    """The nodes that a check over the cloud looks at; None where it cannot be made."""
     required = [facts[need.fact] for need in check.needs if not need.optional]
     for need in check.needs:
         why = getattr(need.fact, "nowhere", "")
@@ -194,15 +187,12 @@ def _cloud_run(
             return None
     for node in nodes:
         absences = [cloud.absent[node] for cloud in required if node in cloud.absent]
-        blocking = next((a for a in absences if a.applicable), None)
-        if blocking is not None:
-            not_checked.append(NotChecked(check.id, node, blocking.reason))
-        elif absences:
-            not_applicable.add((check.id, node))
+        if absences:
+            blocking = next((a for a in absences if a.applicable), absences[0])
+            _absent(check, node, blocking, not_checked, not_applicable)
     if not all(required):
         return None
-    looked_at = tuple(node for node in nodes if all(node in cloud.facts for cloud in required))
-    return "", {need.parameter: facts[need.fact] for need in check.needs}, looked_at
+    return tuple(node for node in nodes if all(node in cloud.facts for cloud in required))
 
 
 def _argument(need: Need, facts: Mapping[type[Fact], Cloud[Fact]], node: str) -> object:

@@ -90,6 +90,10 @@ class ReadyTables:
     sets: IpSets | None
     _chains: dict[tuple[str, str], ReadyChain | None] = field(default_factory=dict, compare=False, repr=False)
 
+    def __reduce__(self) -> tuple[type[ReadyTables], tuple[Iptables, IpSets | None]]:
+        """What has been worked out stays where it was: tests of conditions cannot travel."""
+        return ReadyTables, (self.iptables, self.sets)
+
     def chain(self, table: str, name: str) -> ReadyChain | None:
         """The chain, or None where there is no such table or chain."""
         key = (table, name)

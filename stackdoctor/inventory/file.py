@@ -21,8 +21,8 @@ __all__ = ["Inventory", "read_inventory"]
 _LARGEST = 4 * 1024 * 1024
 _MOST_VALUES = 200_000
 _TOP = ("nodes", "defaults", "known_hosts", "ignore")
-_NODE = ("name", "address", "port", "user", "key", "jump", "roles")
-_DEFAULTS = ("port", "user", "key", "jump")
+_NODE = ("name", "address", "port", "user", "key", "jump", "roles", "site")
+_DEFAULTS = ("port", "user", "key", "jump", "site")
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,7 @@ class _Reader:
                 key=self.path(both["key"], "key") if "key" in both else "",
                 jump=self.jump(both["jump"]) if "jump" in both else "",
                 roles=self.roles(both["roles"]) if "roles" in both else frozenset(),
+                site=self.text(both["site"], "site") if "site" in both else "",
                 named=named,
             ),
             where,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stackdoctor.diagnose.runner import STATE_OF_THE_LOOK
+from stackdoctor.diagnose.part import STATE_OF_THE_LOOK
 from stackdoctor.model import Severity
 from stackdoctor.report.groups import alike, left_open, named
 from stackdoctor.report.hostile import plain

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import multiprocessing
 import signal
 import socket
 import subprocess
@@ -19,7 +17,6 @@ import pytest
 from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.run import (
     Event,
-    HostKeyAdded,
     Interrupted,
     NodeDone,
     NodeStarted,
@@ -158,28 +155,6 @@ except Interrupted:
                         received += connection.recv(1024)
                 process.send_signal(signal.SIGINT)
                 assert process.wait(10.0) == 7
-
-
-def test_workers_may_be_other_processes(cloud: DemoCloud, tmp_path: Path) -> None:
-    events: list[Event] = []
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as executor:
-        given = options(cloud, known_hosts=str(tmp_path / "known_hosts"), accept_new=True)
-        found = collect(cloud.nodes, PLAN, given, events.append, executor)
-    assert [r.one(LINKS).text for r in found] == ["controller", "compute1"]
-    assert [type(e) for e in events].count(HostKeyAdded) == 2
-    assert [type(e) for e in events].count(NodeDone) == 2
-
-
-def test_a_worker_that_dies_is_a_failure_of_its_nodes(cloud: DemoCloud) -> None:
-    class Dying(concurrent.futures.Executor):
-        def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
-            future: concurrent.futures.Future[object] = concurrent.futures.Future()
-            future.set_exception(OSError(5, "worker gone"))
-            return future
-
-    found = collect(cloud.nodes, PLAN, options(cloud), executor=Dying())
-    assert [r.failure for r in found] == ["its worker was lost: worker gone"] * 2
 
 
 def named(*given: tuple[str, str, bool]) -> list[str]:

@@ -8,8 +8,9 @@ import pytest
 
 from stackdoctor.diagnose.correlate import Correlation, correlate
 from stackdoctor.diagnose.knowledge import Knowledge
+from stackdoctor.diagnose.part import STATE_OF_THE_LOOK
 from stackdoctor.diagnose.playbook import parse_playbook
-from stackdoctor.diagnose.runner import STATE_OF_THE_LOOK, Examination, examine
+from stackdoctor.diagnose.runner import Examination, examine
 from stackdoctor.errors import UsageError
 from stackdoctor.model import Finding, NodeResults, Severity
 

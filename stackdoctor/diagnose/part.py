@@ -1,0 +1,114 @@
+"""The half of an examination that needs one node only: its facts, and the checks that ask for no other node's.
+
+Parts may be made where the nodes are, and travel: `light` leaves the raw answers behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from stackdoctor.collect.api_reads import is_api_probe
+from stackdoctor.diagnose.names import Known, known_of
+from stackdoctor.diagnose.registry import Check
+from stackdoctor.errors import CouldNotCheck, NotApplicable
+from stackdoctor.facts.fact import Fact
+from stackdoctor.facts.logs import LogHits
+from stackdoctor.facts.moment import as_of
+from stackdoctor.model import API_ROLE, Absence, Finding, NodeResults
+
+__all__ = ["STATE_OF_THE_LOOK", "CheckFailed", "Part", "facts_of", "findings_of", "light", "part_of"]
+
+STATE_OF_THE_LOOK = "state is known of the time of the look, not of the moment asked about"
+"""Why nothing but logs is judged at a moment before the look."""
+
+
+@dataclass(frozen=True)
+class CheckFailed:
+    """A check raised: its own mistake, which costs that check on that node."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one node's answers say by themselves.
+
+    ``facts`` are those that checks over several nodes ask for, or why they are absent.  ``gaps`` are the globs on
+    check ids and the sentences of all facts that were read in part (`Fact`).  ``made`` has, by its id, each check
+    that asks for this node only: its findings as the check gave them, why there was nothing to look at, or how it
+    failed.
+    """
+
+    results: NodeResults
+    known: Known
+    facts: Mapping[type[Fact], Fact | Absence]
+    gaps: Mapping[type[Fact], tuple[tuple[str, str], ...]]
+    made: Mapping[str, tuple[Finding, ...] | Absence | CheckFailed]
+
+
+def facts_of(checks: Iterable[Check]) -> tuple[type[Fact], ...]:
+    """What ``checks`` ask for, each once, in their order."""
+    return tuple(dict.fromkeys(need.fact for check in checks for need in check.needs))
+
+
+def part_of(results: NodeResults, checks: Iterable[Check], at: float | None = None) -> Part:
+    """Parse what ``checks`` ask for, each fact once, and make the checks that this node is enough for.
+
+    ``at`` is a moment before the look, seconds since the epoch on our clock: only logs tell of it, so everything
+    else could not be checked.
+    """
+    checks = tuple(checks)
+    facts = {fact: _parsed(fact, results, at) for fact in facts_of(checks)}
+    elsewhere = {need.fact for check in checks if not check.of_one_node for need in check.needs}
+    return Part(
+        results,
+        known_of(results),
+        {fact: value for fact, value in facts.items() if fact in elsewhere},
+        {fact: tuple(gaps) for fact, value in facts.items() if (gaps := getattr(value, "gaps", ()))},
+        {check.id: _made(check, facts) for check in checks if check.of_one_node},
+    )
+
+
+def light(part: Part) -> Part:
+    """``part`` without what the node printed: which probes ran, how and for how long is left."""
+    bare = {key: replace(result, stdout=b"", stderr=b"") for key, result in part.results.results.items()}
+    return replace(part, results=replace(part.results, results=bare))
+
+
+def _parsed(fact: type[Fact], results: NodeResults, at: float | None) -> Fact | Absence:
+    if API_ROLE in results.node.roles and not any(is_api_probe(probe) for probe in fact.probes):
+        return Absence("the APIs are no host", applicable=False)
+    try:
+        return _read(fact, results, at)
+    except NotApplicable as error:
+        return Absence(str(error), applicable=False)
+    except CouldNotCheck as error:
+        return Absence(str(error), applicable=True)
+    except Exception as error:  # hostile text may find a parser's mistake: that fact is lost, not the run
+        return Absence(f"{fact.__name__}: {type(error).__name__}: {error}", applicable=True)
+
+
+def _read(fact: type[Fact], results: NodeResults, at: float | None) -> Fact:
+    if at is None:
+        return fact.parse(results)
+    if not issubclass(fact, LogHits):
+        raise CouldNotCheck(STATE_OF_THE_LOOK)
+    return as_of(fact.parse(results), at + (results.clock.offset if results.clock else 0.0))
+
+
+def _made(check: Check, facts: Mapping[type[Fact], Fact | Absence]) -> tuple[Finding, ...] | Absence | CheckFailed:
+    values = {need: facts[need.fact] for need in check.needs}
+    absences = [value for need, value in values.items() if isinstance(value, Absence) and not need.optional]
+    if absences:
+        return next((a for a in absences if not a.applicable), absences[0])
+    arguments = {need.parameter: None if isinstance(value, Absence) else value for need, value in values.items()}
+    return findings_of(check, arguments)
+
+
+def findings_of(check: Check, arguments: Mapping[str, object]) -> tuple[Finding, ...] | CheckFailed:
+    """What ``check`` finds in ``arguments``; its mistake is its own, and said."""
+    try:
+        return tuple(check.run(**arguments))
+    except Exception as error:  # one check's mistake costs that check only
+        return CheckFailed(f"the check failed: {type(error).__name__}: {error}")
