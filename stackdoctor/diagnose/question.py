@@ -21,28 +21,31 @@ __all__ = ["Question", "focused", "lines_in", "place_of", "speaks_of"]
 class Question:
     """What is seen: symptoms, or log lines as the findings that they are.
 
-    ``systems`` are parts of the cloud in which something stopped, in the words of the playbooks' ``systems``.
+    ``services`` are those in which something stopped; the causes of theirs are those of a system of the same name.
     """
 
     symptoms: tuple[Symptom, ...] = ()
     lines: tuple[Finding, ...] = ()
-    systems: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
 
     def causes(self, playbooks: Iterable[Playbook]) -> tuple[Playbook, ...]:
         """The playbooks whose cause may explain it somewhere, in their order."""
         playbooks = tuple(playbooks)
+        systems = {service.partition("-")[0] for service in self.services}
         shown = {p.cause for symptom in self.symptoms for p in causes_of(symptom, playbooks)}
         return tuple(
             p
             for p in playbooks
             if p.cause in shown
-            or not self.systems.isdisjoint(p.systems)
+            or not systems.isdisjoint(p.systems)
             or any(speaks_of(p, line, {}) for line in self.lines)
         )
 
     def explained_by(self, diagnosis: Diagnosis, case: Hypothesis | None, links: Iterable[Hypothesis]) -> bool:
         """Whether ``diagnosis``, which is ``case`` with the links of its chain, accounts for what is seen."""
         if any(self._shown_by(finding) for finding in diagnosis.explains):
+            return True
+        if not self.services.isdisjoint(diagnosis.where.values()):
             return True
         if case is not None and self._of(case.playbook, diagnosis.where, case.binding):
             return True
@@ -96,7 +99,7 @@ def lines_in(text: str, signatures: Iterable[Signature]) -> Iterator[tuple[Signa
         read = signature.match(text)
         if read is not None:
             keys = {k: v for k, v in signature.finding_keys(read).items() if k not in ("node", "service")}
-            said = signature.says("?", _service_in(signature), 1, read)
+            said = signature.says("a node", _service_in(signature), 1, read)
             yield signature, _finding(signature, said, keys)
 
 

@@ -10,12 +10,26 @@ from functools import cached_property
 from stackdoctor.diagnose.analyse import Analysis
 from stackdoctor.diagnose.cover import Choice, Fate
 from stackdoctor.diagnose.hypothesis import Hypothesis
-from stackdoctor.diagnose.pattern import Pattern
+from stackdoctor.diagnose.pattern import Pattern, fill
 from stackdoctor.diagnose.playbook import Clause, Playbook
 from stackdoctor.diagnose.question import Question
 from stackdoctor.model import Diagnosis, Evidence, Finding
 
-__all__ = ["STATES", "Judged", "Triage", "triage"]
+__all__ = [
+    "ABSENT",
+    "ENDED",
+    "EXCLUDED",
+    "FOLLOWS",
+    "HOLDS",
+    "NOT_HERE",
+    "POSSIBLE",
+    "STATES",
+    "UNKNOWN",
+    "UNSEEN",
+    "Judged",
+    "Triage",
+    "triage",
+]
 
 HOLDS, FOLLOWS, POSSIBLE, UNKNOWN, UNSEEN, ENDED, EXCLUDED, ABSENT, NOT_HERE = STATES = (
     "holds",
@@ -36,7 +50,10 @@ and is not there.  ``not-here``: the cloud has nothing of the kind."""
 
 @dataclass(frozen=True)
 class Judged:
-    """One cause: its state, why (a sentence each), the evidence for that, and the checks that would tell more."""
+    """One cause: its state, why (a sentence each), the evidence for that, and the checks that would tell more.
+
+    ``confirm`` are the commands that decide it where it is possible.
+    """
 
     cause: str
     state: str
@@ -44,6 +61,7 @@ class Judged:
     evidence: tuple[Evidence, ...] = ()
     nodes: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    confirm: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,7 +158,9 @@ class _Judge:
             doubt = f" (score {hypothesis.score:.2f}: too little speaks for it)" if state == POSSIBLE else ""
             reasons.append(f"{hypothesis.title}{by}{doubt}")
         grounds = [self.examination.findings[p] for h, _ in fates for p in sorted(h.own)]
-        return Judged(playbook.cause, state, tuple(dict.fromkeys(reasons)), tuple(_lines(grounds)))
+        confirm = dict.fromkeys(fill(command, h.binding) for h, _ in fates for command in playbook.confirm)
+        decide = tuple(confirm) if state == POSSIBLE else ()
+        return Judged(playbook.cause, state, tuple(dict.fromkeys(reasons)), tuple(_lines(grounds)), confirm=decide)
 
     def _excluded(self, playbook: Playbook, cases: Sequence[Hypothesis]) -> Judged:
         against = {p for h in cases for e in h.unless for p in e.matched}
@@ -178,7 +198,7 @@ class _Judge:
 
     def _none(self, id_: str) -> str:
         """That nothing of it was found, or nothing that would be this cause."""
-        return f"{id_}, not of this kind" if any(_fits(f.id, id_) for f in self.present) else f"no {id_}"
+        return f"{id_} found, of another kind" if any(_fits(f.id, id_) for f in self.present) else f"no {id_} found"
 
     def _of(self, pattern: Pattern) -> Iterator[Finding]:
         return (f for f in self.present if _fits(f.id, pattern.finding))
