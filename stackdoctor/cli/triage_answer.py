@@ -120,7 +120,12 @@ def _judged(
     elsewhere: tuple[Diagnosis, ...] = ()
     if guest is not None:
         elsewhere = tuple(d for d in judged.explaining if not guest.may_be_hit_by(d.where))
-        judged = replace(judged, explaining=tuple(d for d in judged.explaining if guest.may_be_hit_by(d.where)))
+        judged = replace(
+            judged,
+            explaining=tuple(d for d in judged.explaining if guest.may_be_hit_by(d.where)),
+            seen=tuple(f for f in judged.seen if guest.may_be_hit_by({**f.keys, "node": f.node})),
+            unexplained=tuple(f for f in judged.unexplained if guest.may_be_hit_by({**f.keys, "node": f.node})),
+        )
     known = judged.explaining[0].where if judged.explaining else {}
     at = guest or guest_at(known, snapshot.nodes) if known or guest else None
     values = {

@@ -37,6 +37,7 @@ _RULED_OUT = 12
 _OPEN = 8
 _NAMES = 5
 _CAUSES = 12
+_STEPS = 8
 
 
 def show(answer: Answer, console: Console, *, verbose: bool) -> None:
@@ -55,9 +56,10 @@ def show(answer: Answer, console: Console, *, verbose: bool) -> None:
         _judged(page, answer, answer.triage, answer.report, verbose)
     if answer.next:
         heading(page, "Look next", 0)
-        for step in answer.next:
+        for step in answer.next if verbose else answer.next[:_STEPS]:
             page.exact(page.text(step.command), 2)
             page.write(page.text(step.why, "dim"), 6)
+        folded(page, 0 if verbose else len(answer.next) - _STEPS, "command", 2)
     if answer.report is not None:
         _last_line(page, answer, answer.report)
 
@@ -92,13 +94,13 @@ def _judged(page: Page, answer: Answer, judged: Triage, report: Report, verbose:
         page.blank()
         show_cause(page, report, members, place if len(causes) > 1 else 0, verbose)
     _others(page, "Broken as well, which does not explain it", judged.others)
-    _others(page, "Broken as well, at another instance", answer.elsewhere)
+    _others(page, "Broken as well, at other instances or their hosts", answer.elsewhere)
     _seen_of_it(page, judged, report, verbose)
     if not judged.others and not judged.explaining:
         _unexplained(page, judged, report)
     _possible(page, judged.of(POSSIBLE, FOLLOWS, ENDED), verbose)
     _ruled_out(page, judged.of(EXCLUDED, ABSENT), report, verbose)
-    _unseen(page, judged.of(UNSEEN), verbose)
+    _unseen(page, judged.of(UNSEEN), judged.unread, verbose)
     _not_here(page, judged.of(NOT_HERE), verbose)
     _unknown(page, judged.of(UNKNOWN), report, verbose)
 
@@ -161,10 +163,12 @@ def _on(nodes: Sequence[str], report: Report) -> str:
     return f" on {named([node for node in nodes if node], 3)}" if any(nodes) else ""
 
 
-def _unseen(page: Page, causes: Sequence[Judged], verbose: bool) -> None:
+def _unseen(page: Page, causes: Sequence[Judged], unread: Sequence[str], verbose: bool) -> None:
     if causes:
         heading(page, "Only logs would tell, and no line in them does", 0)
         page.write(page.text(named((each.cause for each in causes), len(causes) if verbose else _CAUSES)), 2)
+        for log in unread if verbose else unread[:_SEEN]:
+            page.write(page.text(flat(log)), 2, page.text("not read: ", "yellow"), hang=2)
 
 
 def _not_here(page: Page, causes: Sequence[Judged], verbose: bool) -> None:

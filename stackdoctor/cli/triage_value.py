@@ -41,13 +41,14 @@ def triage_value(answer: Answer) -> Any:
 
 def _judged(judged: Triage | None) -> dict[str, Any]:
     if judged is None:
-        return {"explaining": [], "others": [], "seen": [], "unexplained": [], "causes": []}
+        return {"explaining": [], "others": [], "seen": [], "unexplained": [], "causes": [], "unread": []}
     return {
         "explaining": [diagnosis_value(d) for d in judged.explaining],
         "others": [diagnosis_value(d) for d in judged.others],
         "seen": [finding_value(f) for f in judged.seen],
         "unexplained": [finding_value(f) for f in judged.unexplained],
         "causes": [_cause(each) for each in judged.judged],
+        "unread": list(judged.unread),
     }
 
 

@@ -69,6 +69,7 @@ class Triage:
     """``explaining`` are the diagnoses that account for what is seen, ``others`` those that do not.
 
     ``seen`` are the findings that are the symptom itself; ``unexplained`` those of them that no diagnosis explains.
+    ``unread`` are logs that could not be read, though others of their node were.
     ``judged`` are all causes that might explain it, in the order of ``STATES``.
     """
 
@@ -79,6 +80,7 @@ class Triage:
     seen: tuple[Finding, ...]
     unexplained: tuple[Finding, ...]
     judged: tuple[Judged, ...]
+    unread: tuple[str, ...] = ()
 
     def of(self, *states: str) -> tuple[Judged, ...]:
         """The causes in one of ``states``."""
@@ -104,6 +106,7 @@ def triage(question: Question, playbooks: Iterable[Playbook], analysis: Analysis
         seen,
         tuple(finding for finding in seen if id(finding) in unexplained),
         tuple(sorted(judged, key=lambda each: (STATES.index(each.state), each.cause not in held))),
+        judge.unread,
     )
 
 
@@ -183,7 +186,7 @@ class _Judge:
         if any(pattern.bind(finding, {}) is not None for pattern in clause for finding in self._of(pattern)):
             return None
         ids = tuple(dict.fromkeys(pattern.finding for pattern in clause))
-        missed = {id_: self.examination.missed(id_) for id_ in ids}
+        missed = {id_: self._missed(id_) for id_ in ids}
         if any(missed.values()):
             reasons = tuple(dict.fromkeys(self._why(id_) for id_ in ids if missed[id_]))
             nodes = tuple(sorted({node for names in missed.values() for node in names if node}))
@@ -195,6 +198,20 @@ class _Judge:
             return Judged(cause, NOT_HERE, (f"no node has what {' or '.join(ids)} looks at",), checks=ids)
         state = UNSEEN if all(id_.startswith("log.") for id_ in ids) else ABSENT
         return Judged(cause, state, tuple(self._none(id_) for id_ in ids), nodes=nodes, checks=ids)
+
+    def _missed(self, id_: str) -> frozenset[str]:
+        """The nodes where it could not be looked at; of logs, those where none was read."""
+        missed = self.examination.missed(id_)
+        if not missed or not id_.startswith("log."):
+            return missed
+        return missed - {n for check, names in self._looked.items() if _fits(check, id_) for n in names}
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The logs that could not be read on nodes where others were."""
+        return tuple(
+            dict.fromkeys(f"{gap.node}: {gap.reason}" for gap in self.examination.not_checked if gap.check == "log.*")
+        )
 
     def _none(self, id_: str) -> str:
         """That nothing of it was found, or nothing that would be this cause."""

@@ -22,7 +22,8 @@ _TYPED = re.compile(r"[A-Za-z0-9][\w.-]*")
 class Guest:
     """``domains`` are what nodes have of it, by node; none where its boot failed before, or its node is silent.
 
-    ``cards`` are its network cards; ``taken`` are the names (port, device, MAC, addresses, id) of all other guests.
+    ``cards`` are its network cards; ``taken`` are the names (port, device, MAC, addresses, id) of all other guests,
+    ``apart`` the nodes that do nothing but run guests, none of which is it; ``peers`` are guests of its networks.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Guest:
     domains: tuple[tuple[str, Domain], ...]
     cards: tuple[Endpoint, ...]
     taken: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
     peers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -51,10 +53,12 @@ class Guest:
         return frozenset(own.union(*(_names(card) for card in self.cards)) - {""})
 
     def may_be_hit_by(self, where: Mapping[str, str]) -> bool:
-        """Whether what is broken at ``where`` may hit it: it is not another guest's, nor another network's."""
+        """Whether what is broken at ``where`` may hit it: not what is another guest's, another network's or host's."""
         networks = [card.network for card in self.cards if card.network]
         for key, value in where.items():
-            if value in self.taken and value not in self.names:
+            if value in self.apart or (value in self.taken and value not in self.names):
+                return False
+            if key == "instance" and value not in self.names:
                 return False
             if key == "network" and networks and not any(same_network(value, network) for network in networks):
                 return False
@@ -87,7 +91,7 @@ def guest_named(what: str, nodes: Sequence[NodeResults]) -> Guest:
     if len(ids) == 1:
         what = ids.pop()
     uuid, name, domains = instance_named(what, lambda facts: nodes)
-    return _guest(uuid, name, domains, ends)
+    return _guest(uuid, name, domains, nodes, ends)
 
 
 def guest_at(where: Mapping[str, str], nodes: Sequence[NodeResults]) -> Guest | None:
@@ -99,10 +103,16 @@ def guest_at(where: Mapping[str, str], nodes: Sequence[NodeResults]) -> Guest | 
         found = next((end for end in ends if same_network(network, end.network)), None)
     if found is None or found.domain is None:
         return None
-    return _guest(found.domain.uuid, found.domain.nova_name, ((found.node, found.domain),), ends)
+    return _guest(found.domain.uuid, found.domain.nova_name, ((found.node, found.domain),), nodes, ends)
 
 
-def _guest(uuid: str, name: str, domains: tuple[tuple[str, Domain], ...], ends: Sequence[Endpoint]) -> Guest:
+def _guest(
+    uuid: str,
+    name: str,
+    domains: tuple[tuple[str, Domain], ...],
+    nodes: Sequence[NodeResults],
+    ends: Sequence[Endpoint],
+) -> Guest:
     cards = tuple(end for end in ends if end.domain is not None and end.domain.uuid == uuid)
     others = [end for end in ends if end.domain is not None and end.domain.uuid != uuid]
     networks = {card.network for card in cards}
@@ -113,8 +123,14 @@ def _guest(uuid: str, name: str, domains: tuple[tuple[str, Domain], ...], ends: 
         domains,
         cards,
         frozenset(named for end in others for named in _names(end)),
+        frozenset(n.node.name for n in nodes if domains and n.node.roles == {"compute"})
+        - {node for node, _ in domains},
         tuple(dict.fromkeys(peer for peer in near if _TYPED.fullmatch(peer))),
     )
+
+
+def _hosts_only(nodes: Sequence[NodeResults]) -> frozenset[str]:
+    return frozenset(n.node.name for n in nodes if n.node.roles == {"compute"})
 
 
 def _cards(nodes: Sequence[NodeResults]) -> list[Endpoint]:
