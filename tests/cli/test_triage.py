@@ -179,7 +179,7 @@ def at_terminal(arguments: list[str], answers: list[tuple[str, str]], folder: Pa
     os.close(there)
     shown, left = "", list(answers)
     try:
-        while select.select([here], [], [], 60)[0]:
+        while select.select([here], [], [], 180)[0]:
             try:
                 shown += os.read(here, 65536).decode("utf-8", "replace")
             except OSError:  # the other end is closed: it has ended
