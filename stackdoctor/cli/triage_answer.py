@@ -172,8 +172,8 @@ def _of_request(question: Question, trace: Trace, failed: Iterable[LogRecord], k
     """The causes of the lines with which a request failed, and of the service where it stopped."""
     stopped = trace.stuck_at or trace.last_proven
     lines = (finding for record in failed for _, finding in lines_in(record.text, knowledge.signatures))
-    services = frozenset((stopped.service,)) if stopped is not None and stopped.service else frozenset()
-    return replace(question, lines=(*question.lines, *_each_once(lines)), services=services)
+    places = ((stopped.service, stopped.node),) if stopped is not None and stopped.service else ()
+    return replace(question, lines=(*question.lines, *_each_once(lines)), stopped=places)
 
 
 def _of_instance(answered: Answer, question: Question, knowledge: Knowledge, look: Look) -> tuple[Answer, Question]:

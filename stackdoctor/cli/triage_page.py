@@ -72,6 +72,8 @@ def verdict_of(answer: Answer) -> str:
     number = len(alike(judged.explaining))
     if number:
         return f"{counted(number, 'root cause')} found that {'explains' if number == 1 else 'explain'} {of_it}."
+    if answer.seen.request and answer.trace is not None and answer.trace.whole:
+        return "No step of this request failed, and nothing was found that would hold it up."
     broken = len(alike((*judged.others, *answer.elsewhere)))
     if broken:
         return f"What was found does not explain {of_it}; but something else is broken ({counted(broken, 'cause')})."

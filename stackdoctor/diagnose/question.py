@@ -21,17 +21,18 @@ __all__ = ["Question", "focused", "lines_in", "place_of", "speaks_of"]
 class Question:
     """What is seen: symptoms, or log lines as the findings that they are.
 
-    ``services`` are those in which something stopped; the causes of theirs are those of a system of the same name.
+    ``stopped`` are pairs of a service and its node where something stopped: of interest are the causes of the system
+    that has the service's name.
     """
 
     symptoms: tuple[Symptom, ...] = ()
     lines: tuple[Finding, ...] = ()
-    services: frozenset[str] = frozenset()
+    stopped: tuple[tuple[str, str], ...] = ()
 
     def causes(self, playbooks: Iterable[Playbook]) -> tuple[Playbook, ...]:
         """The playbooks whose cause may explain it somewhere, in their order."""
         playbooks = tuple(playbooks)
-        systems = {service.partition("-")[0] for service in self.services}
+        systems = {service.partition("-")[0] for service, _ in self.stopped}
         shown = {p.cause for symptom in self.symptoms for p in causes_of(symptom, playbooks)}
         return tuple(
             p
@@ -45,7 +46,7 @@ class Question:
         """Whether ``diagnosis``, which is ``case`` with the links of its chain, accounts for what is seen."""
         if any(self._shown_by(finding) for finding in diagnosis.explains):
             return True
-        if not self.services.isdisjoint(diagnosis.where.values()):
+        if any({service, node} <= set(diagnosis.where.values()) for service, node in self.stopped):
             return True
         if case is not None and self._of(case.playbook, diagnosis.where, case.binding):
             return True

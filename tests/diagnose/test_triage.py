@@ -200,6 +200,13 @@ def test_looking_at_a_part_gives_the_same_verdict_as_looking_at_all(case: str, s
     assert [d.cause for d in part.explaining] == [d.cause for d in judged(case, symptom).explaining]
 
 
+@pytest.mark.parametrize(("node", "named"), [("compute1", ["rpc-consumer-hung"]), ("compute2", [])])
+def test_where_something_stopped_leads_to_the_cause_at_that_service_and_node(node: str, named: list[str]) -> None:
+    question = Question(stopped=(("nova-compute", node),))
+    said = triage(question, everything().playbooks, analysed("compute-agent-hung"))
+    assert [d.cause for d in said.explaining] == named
+
+
 TIMEOUT = (
     "2026-11-22 23:45:36.133 298 WARNING nova.servicegroup.drivers.db [-] Lost connection to nova-conductor for"
     " reporting service status.: oslo_messaging.exceptions.MessagingTimeout: Timed out waiting for a reply to"
