@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -13,8 +13,9 @@ from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.playbook import Playbook
 from stackdoctor.diagnose.registry import Check
 from stackdoctor.errors import UsageError
+from stackdoctor.report.runbook import as_lines
 
-__all__ = ["command"]
+__all__ = ["command", "near"]
 
 
 @click.command("explain")
@@ -30,14 +31,20 @@ def command(
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
     explainable = knowledge.explainable()
     if id_ not in explainable:
-        close = difflib.get_close_matches(id_, explainable, 3)
-        hint = f"did you mean {', '.join(close)}?" if close else "`stackdoctor checks` and `checks --causes` list them"
+        hint = near(id_, explainable) or "`stackdoctor checks` and `checks --causes` list them"
         raise UsageError(f"nothing is called {id_!r}: {hint}")
     subject = explainable[id_]
-    lines = _playbook(subject) if isinstance(subject, Playbook) else _check(subject, knowledge)
+    lines = as_lines(subject) if isinstance(subject, Playbook) else _check(subject, knowledge)
     for line in lines:
         click.echo(line)
     return 0
+
+
+def near(id_: str, known: Iterable[str]) -> str:
+    """A question with the known ids that ``id_`` may mean; empty where none is near."""
+    known = tuple(known)
+    close = difflib.get_close_matches(id_, known, 3) or [each for each in known if id_ and id_ in each][:3]
+    return f"did you mean {', '.join(close)}?" if close else ""
 
 
 def _check(check: Check, knowledge: Knowledge) -> Iterator[str]:
@@ -52,23 +59,3 @@ def _check(check: Check, knowledge: Knowledge) -> Iterator[str]:
     causes = [p.cause for p in knowledge.playbooks if any(q.finding == check.id for q in p.patterns)]
     if causes:
         yield "Speaks in: " + ", ".join(causes)
-
-
-def _playbook(playbook: Playbook) -> Iterator[str]:
-    yield f"{playbook.cause} ({playbook.severity}): {playbook.title}"
-    yield ""
-    yield playbook.why
-    yield ""
-    for number, clause in enumerate(playbook.when):
-        yield ("When      " if not number else "and       ") + " or ".join(str(p) for p in clause)
-    for title, patterns in (
-        ("Because   ", playbook.because),
-        ("Unless    ", playbook.unless),
-        ("Against   ", playbook.against),
-        ("Explains  ", playbook.explains),
-    ):
-        yield from (f"{title}{pattern}" for pattern in patterns)
-    yield ""
-    yield from (f"Confirm   {command}" for command in playbook.confirm)
-    yield from (f"Fix       {fix.do}   [{fix.risk}]" + (f" on {fix.on}" if fix.on else "") for fix in playbook.fix)
-    yield from (f"See       {ref}" for ref in playbook.refs)

@@ -16,6 +16,7 @@ __all__ = ["main", "stackdoctor"]
 
 COMMANDS = {
     "diagnose": "Look at every node and say which root cause explains all of it.",
+    "triage": "Start from a symptom, a log line, a request or an instance: what it is, what it is not.",
     "collect": "Look at every node and keep the snapshot.",
     "plan": "Print exactly what would be run where; nothing is run.",
     "checks": "List what can be found wrong.",
@@ -26,6 +27,7 @@ COMMANDS = {
     "test": "Try one thing as a service or a guest would, and undo it: amqp, rpc, dhcp, ping, mtu, ...",
     "smoke": "Launch a small VNF from outside, prove step by step that it works, remove it.",
     "exam": "Judge the verdicts on recorded clouds (for contributors).",
+    "playbook": "Read the playbooks as runbooks: list, show.",
     "explain": "Explain a check, a log signature or a cause.",
     "firewall": "Say what a node's rules do to one packet of a port, and by which rule.",
 }

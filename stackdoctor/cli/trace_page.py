@@ -12,7 +12,7 @@ from stackdoctor.trace.steps import FAILED, IMPLIED, MISSING, PROVEN, UNKNOWN, S
 if TYPE_CHECKING:
     from stackdoctor.report.page import Page
 
-__all__ = ["show"]
+__all__ = ["show", "show_steps"]
 
 WORDS = {PROVEN: "ok", IMPLIED: "ok", MISSING: "MISSING", FAILED: "FAILED", UNKNOWN: "unknown"}
 STYLES = {PROVEN: "green", IMPLIED: "dim", MISSING: "bold yellow", FAILED: "bold red", UNKNOWN: "yellow"}
@@ -27,7 +27,11 @@ def show(trace: Trace) -> None:
 
     from stackdoctor.report.page import Page
 
-    page = Page(Console(highlight=False))
+    show_steps(Page(Console(highlight=False)), trace)
+
+
+def show_steps(page: Page, trace: Trace) -> None:
+    """``trace`` on ``page``: its steps, its verdict, what would tell more."""
     about = " · ".join(f"{key} {value}" for key, value in trace.about.items() if value != trace.subject)
     page.write(page.text(f"{trace.kind} {trace.subject}", "bold"))
     if about:

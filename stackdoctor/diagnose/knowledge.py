@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from stackdoctor.diagnose.registry import (
     select_checks,
 )
 from stackdoctor.diagnose.roles import ROLE_PROBES
+from stackdoctor.diagnose.symptom import Symptom, load_symptoms
 from stackdoctor.errors import UsageError
 from stackdoctor.facts.fact import Fact
 from stackdoctor.facts.log_sources import LOG_SOURCES
@@ -46,6 +48,7 @@ class Knowledge:
     playbooks: tuple[Playbook, ...]
     known: frozenset[str] = frozenset()
     directories: tuple[Path, ...] = ()
+    symptoms: tuple[Symptom, ...] = ()
 
     def plan(
         self, *, since: float, seconds: float, facts: Iterable[type[Fact]] = (), consents: Container[str] = ()
@@ -66,13 +69,14 @@ class Knowledge:
         return Plan(probes, logs, seconds=seconds, apis=api_reads_of(every))
 
     def _selected_signatures(self) -> Iterator[Signature]:
-        """Those of selected log checks; all of them when a check reads the log hits itself."""
+        """Those of selected log checks and what says that they are over; all when a check reads the log hits itself."""
         ids = {c.id for c in self.checks}
+        ids |= {f"log.{over}" for s in self.signatures if s.finding_id in ids for over in s.recovered_by}
         read_directly = any(
             LOG_PROBE in n.fact.probes for c in self.checks if not c.id.startswith("log.") for n in c.needs
         )
         for signature in self.signatures:
-            if read_directly or f"log.{signature.id}" in ids:
+            if read_directly or signature.finding_id in ids:
                 yield signature
 
     def explainable(self) -> dict[str, Check | Playbook]:
@@ -100,8 +104,31 @@ def load_knowledge(
                 raise UsageError(
                     f"{playbook.origin}: no check is called {pattern.finding}; `stackdoctor checks` lists them"
                 )
+    symptoms = load_symptoms(playbook_directories)
+    _refuse_unknown_symptoms(playbooks, symptoms)
+    _refuse_unknown_findings(symptoms, known)
     chosen = select_checks(sorted(checks, key=lambda c: c.id), globs)
-    return Knowledge(chosen, signatures, playbooks, frozenset(known), check_directories)
+    return Knowledge(chosen, signatures, playbooks, frozenset(known), check_directories, symptoms)
+
+
+def _refuse_unknown_symptoms(playbooks: Iterable[Playbook], symptoms: Iterable[Symptom]) -> None:
+    ids = {symptom.id for symptom in symptoms}
+    for playbook in playbooks:
+        for named in playbook.symptoms:
+            if named.finding not in ids:
+                near = difflib.get_close_matches(named.finding, ids, 1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(ids))}"
+                raise UsageError(f"{playbook.origin}: no symptom is called {named.finding}: {hint}")
+
+
+def _refuse_unknown_findings(symptoms: Iterable[Symptom], known: Container[str]) -> None:
+    for symptom in symptoms:
+        for shown in symptom.shows:
+            if "*" not in shown.finding and shown.finding not in known:
+                raise UsageError(
+                    f"{symptom.origin}: {symptom.id}: no check is called {shown.finding};"
+                    " `stackdoctor checks` lists them"
+                )
 
 
 def _signature_files(package: ModuleType) -> Iterator[Path]:

@@ -15,11 +15,11 @@ from stackdoctor.diagnose.registry import entry_packages
 from stackdoctor.errors import UsageError
 from stackdoctor.model import Fix, Severity
 
-__all__ = ["Playbook", "load_playbooks", "parse_playbook"]
+__all__ = ["GROUP", "PlainWords", "Playbook", "load_playbooks", "parse_pattern", "parse_playbook"]
 
 GROUP = "stackdoctor.playbooks"
 REQUIRED = ("cause", "title", "severity", "systems", "why", "when", "confirm", "fix")
-OPTIONAL = ("where", "logs", "because", "unless", "against", "explains", "refs")
+OPTIONAL = ("where", "logs", "because", "unless", "against", "explains", "refs", "symptoms")
 RESERVED = ("weight", "past", "expected")
 RISKS = ("read-only", "restart", "config-change", "destructive")
 
@@ -45,7 +45,8 @@ Clause = tuple[Pattern, ...]
 class Playbook:
     """One root cause: when it holds, what speaks for and against it, what it explains, what to do.
 
-    ``logs`` stands for ``when`` where there are only logs: a moment that is past.
+    ``logs`` stands for ``when`` where there are only logs: a moment that is past.  ``symptoms`` are what operators see
+    of it: ids of symptoms, with terms on the place of the cause where only some of its cases show so.
     """
 
     cause: str
@@ -64,6 +65,7 @@ class Playbook:
     fix: tuple[Fix, ...]
     refs: tuple[str, ...]
     origin: str
+    symptoms: tuple[Pattern, ...] = ()
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -140,15 +142,16 @@ def _playbook(data: Any, origin: str) -> Playbook:
         why=" ".join(data["why"].split()),
         when=tuple(_clause(item) for item in data["when"]),
         logs=tuple(_clause(item) for item in data.get("logs") or ()),
-        because=tuple(_pattern(item) for item in data.get("because") or ()),
-        unless=tuple(_pattern(item) for item in data.get("unless") or ()),
-        against=tuple(_pattern(item) for item in data.get("against") or ()),
-        explains=tuple(_pattern(item, past=True) for item in data.get("explains") or ()),
+        because=tuple(parse_pattern(item) for item in data.get("because") or ()),
+        unless=tuple(parse_pattern(item) for item in data.get("unless") or ()),
+        against=tuple(parse_pattern(item) for item in data.get("against") or ()),
+        explains=tuple(parse_pattern(item, past=True) for item in data.get("explains") or ()),
         where=dict(data.get("where") or {}),
         confirm=tuple(data["confirm"]),
         fix=tuple(_fix(item) for item in data["fix"]),
         refs=tuple(data.get("refs") or ()),
         origin=origin,
+        symptoms=tuple(parse_pattern(item) for item in data.get("symptoms") or ()),
     )
     _refuse_unbound(playbook)
     _refuse_other_than_logs(playbook)
@@ -157,11 +160,12 @@ def _playbook(data: Any, origin: str) -> Playbook:
 
 def _clause(item: Any) -> Clause:
     if isinstance(item, dict) and set(item) == {"any"}:
-        return tuple(_pattern(alternative) for alternative in item["any"])
-    return (_pattern(item),)
+        return tuple(parse_pattern(alternative) for alternative in item["any"])
+    return (parse_pattern(item),)
 
 
-def _pattern(item: Any, *, past: bool = False) -> Pattern:
+def parse_pattern(item: Any, *, past: bool = False) -> Pattern:
+    """``finding.id`` or ``{finding.id: {key: term}}``; raises ValueError where it is neither."""
     if isinstance(item, str):
         item = {item: {}}
     if not isinstance(item, dict) or len(item) != 1:

@@ -16,7 +16,7 @@ from stackdoctor.report.receipt import cost_entry
 from stackdoctor.report.report import NodeLine, Report
 from stackdoctor.report.times import iso
 
-__all__ = ["SCHEMA", "schema", "to_json"]
+__all__ = ["SCHEMA", "diagnosis_value", "evidence_value", "finding_value", "schema", "to_json", "whole"]
 
 SCHEMA = "stackdoctor/report/1"
 
@@ -36,16 +36,16 @@ def to_json(report: Report) -> str:
         "source": report.source,
         "nodes": [_node(node) for node in report.nodes],
         "at": iso(report.at),
-        "diagnoses": [_diagnosis(diagnosis) for diagnosis in report.diagnoses],
-        "findings": [_finding(finding) for finding in report.findings],
-        "unexplained": [_finding(finding) for finding in report.unexplained],
-        "history": [_diagnosis(diagnosis) for diagnosis in report.history],
+        "diagnoses": [diagnosis_value(diagnosis) for diagnosis in report.diagnoses],
+        "findings": [finding_value(finding) for finding in report.findings],
+        "unexplained": [finding_value(finding) for finding in report.unexplained],
+        "history": [diagnosis_value(diagnosis) for diagnosis in report.history],
         "silenced": [_silenced(silenced) for silenced in report.silenced],
         "expired": [_rule(rule) for rule in report.expired],
         "outcomes": [_outcomes(group) for group in report.outcomes],
         "not_checked": [{"check": gap.check, "node": gap.node, "reason": gap.reason} for gap in report.not_checked],
     }
-    return json.dumps(_whole(value), indent=2, allow_nan=False)
+    return json.dumps(whole(value), indent=2, allow_nan=False)
 
 
 def schema() -> dict[str, Any]:
@@ -67,7 +67,8 @@ def _node(node: NodeLine) -> dict[str, Any]:
     }
 
 
-def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
+def diagnosis_value(diagnosis: Diagnosis) -> dict[str, Any]:
+    """A diagnosis as the schema has it."""
     return {
         "cause": diagnosis.cause,
         "title": diagnosis.title,
@@ -77,7 +78,7 @@ def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
         "why": diagnosis.why,
         "chain": list(diagnosis.chain),
         "explains": [_symptom(finding) for finding in diagnosis.explains],
-        "evidence": [_evidence(line) for line in diagnosis.evidence],
+        "evidence": [evidence_value(line) for line in diagnosis.evidence],
         "confirm": list(diagnosis.confirm),
         "fix": [{"do": step.do, "risk": step.risk, "on": step.on} for step in diagnosis.fix],
         "unchecked": list(diagnosis.unchecked),
@@ -99,13 +100,14 @@ def _symptom(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_value(finding: Finding) -> dict[str, Any]:
+    """A finding as the schema has it."""
     return {
         **_symptom(finding),
         "first": iso(finding.first),
         "last": iso(finding.last),
         "episodes": _episodes(finding.episodes),
-        "evidence": [_evidence(line) for line in finding.evidence],
+        "evidence": [evidence_value(line) for line in finding.evidence],
     }
 
 
@@ -117,8 +119,8 @@ def _episodes(episodes: Iterable[tuple[float, float]]) -> list[list[str]]:
 def _silenced(silenced: Silenced) -> dict[str, Any]:
     return {
         **_rule(silenced.rule),
-        "diagnosis": None if silenced.diagnosis is None else _diagnosis(silenced.diagnosis),
-        "findings": [_finding(finding) for finding in silenced.findings],
+        "diagnosis": None if silenced.diagnosis is None else diagnosis_value(silenced.diagnosis),
+        "findings": [finding_value(finding) for finding in silenced.findings],
     }
 
 
@@ -136,13 +138,15 @@ def _outcomes(group: Outcomes) -> dict[str, list[str]]:
     }
 
 
-def _evidence(line: Evidence) -> dict[str, str]:
+def evidence_value(line: Evidence) -> dict[str, str]:
+    """A line of evidence as the schema has it."""
     return {"node": line.node, "source": line.source, "line": line.line}
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
+    """``value`` with half surrogates, which no UTF-8 reader takes, made U+FFFD."""
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_whole(key): _whole(element) for key, element in value.items()}
-    return [_whole(element) for element in value] if isinstance(value, list) else value
+        return {whole(key): whole(element) for key, element in value.items()}
+    return [whole(element) for element in value] if isinstance(value, list) else value
