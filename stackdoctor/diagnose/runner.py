@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -17,6 +18,8 @@ from stackdoctor.facts.moment import as_of
 from stackdoctor.model import API_ROLE, Absence, Cloud, Finding, NodeResults
 
 __all__ = ["STATE_OF_THE_LOOK", "Examination", "NotChecked", "examine"]
+
+_LOG = logging.getLogger(__name__)
 
 STATE_OF_THE_LOOK = "state is known of the time of the look, not of the moment asked about"
 """Why nothing but logs is judged at a moment before the look."""
@@ -106,6 +109,7 @@ def examine(nodes: Iterable[NodeResults], checks: Iterable[Check], at: float | N
                     for finding in check.run(**arguments)
                 ]
             except Exception as error:  # one check's mistake costs that check only, and is said
+                _LOG.debug("%s on %s", check.id, node, exc_info=True)
                 not_checked.append(NotChecked(check.id, node, f"the check failed: {type(error).__name__}: {error}"))
                 continue
             findings.extend(found)
@@ -133,6 +137,7 @@ def _parse(fact: type[Fact], nodes: Iterable[NodeResults], at: float | None) -> 
         except CouldNotCheck as error:
             absent[name] = Absence(str(error), applicable=True)
         except Exception as error:  # hostile text may find a parser's mistake: that fact is lost, not the run
+            _LOG.debug("%s of %s", fact.__name__, name, exc_info=True)
             absent[name] = Absence(f"{fact.__name__}: {type(error).__name__}: {error}", applicable=True)
     return Cloud(present, absent)
 
