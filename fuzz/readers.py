@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -184,7 +183,7 @@ def of_credentials(data: bytes) -> None:
 def of_patterns(data: bytes) -> None:
     """The pattern for a node's grep, of any regular expression that a signature may have."""
     with contextlib.suppress(ValueError):
-        re.compile(to_ere(data[:200].decode("ascii", "ignore")).replace("[:", "x"))
+        to_ere(data[:200].decode("ascii", "ignore"))
 
 
 def of_rules(data: bytes) -> None:

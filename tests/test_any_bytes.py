@@ -81,7 +81,7 @@ ELSEWHERE = {
 
 
 def test_no_reader_is_forgotten() -> None:
-    """A new public ``parse_...`` or ``read...`` outside of the facts is fed by fuzz/readers.py, or ELSEWHERE says why not."""
+    """A new public ``parse_...`` or ``read...`` is fed by fuzz/readers.py, or ELSEWHERE says why not."""
     fed = (FUZZ / "readers.py").read_text()
     forgotten = []
     for info in pkgutil.walk_packages(stackdoctor.__path__, "stackdoctor."):
