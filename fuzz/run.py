@@ -139,11 +139,14 @@ def again(files: list[Path]) -> int:
     import readers
 
     for file in files:
-        name = next(n for n in readers.READERS if file.name.startswith(n.replace(" ", "-") + "-"))
+        data = file.read_bytes()
+        name = next((n for n in readers.READERS if file.name.startswith(n.replace(" ", "-") + "-")), "")
+        if not name:  # kept by libFuzzer itself, with the number of the reader before it
+            name, data = list(readers.READERS)[int.from_bytes(data[:2], "big") % len(readers.READERS)], data[2:]
         began = time.process_time()
         try:
-            readers.READERS[name](file.read_bytes())
-            print(f"{file.name}: nothing, in {time.process_time() - began:.1f} s")
+            readers.READERS[name](data)
+            print(f"{file.name}: {name}: nothing, in {time.process_time() - began:.1f} s")
         except Exception:
             print(f"{file.name}:")
             traceback.print_exc()
