@@ -85,7 +85,12 @@ def search(work: Path, seconds: float, only: str) -> None:
                     print(f"\nFINDING in {name}, kept as {kept}\n{traceback.format_exc()}", flush=True)
 
     options = [f"-max_total_time={seconds:.0f}", f"-max_len={LARGEST}", f"-timeout={SLOW}", "-rss_limit_mb=4096"]
-    options += ["-print_final_stats=1", f"-artifact_prefix={work}/findings/", "-len_control=0"]
+    options += [
+        "-print_final_stats=1",
+        "-report_slow_units=3600",
+        f"-artifact_prefix={work}/findings/",
+        "-len_control=0",
+    ]
     atheris.Setup([sys.argv[0], *options, str(work / "corpus"), str(work / "seeds")], one)
     atheris.Fuzz()
     sys.exit(0)
