@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: diagnose test test-long lint format packages bench bench-full clean
+.PHONY: diagnose test test-long fuzz lint format packages bench bench-full clean
 
 diagnose: $(VENV)/installed
 	@$(BIN)/stackdoctor diagnose $(or $(ARGS),--demo)
@@ -28,6 +28,15 @@ test: packages $(VENV)/installed-test
 # Faults one after the other on a whole lab, each judged and healed: about an hour on two processors.
 test-long: packages $(VENV)/installed-test
 	$(BIN)/python -m pytest -ra -n 2 --dist loadfile -m long $(ARGS)
+
+# Every reader of what others wrote (fuzz/readers.py), led by coverage; atheris has wheels for few Pythons: its own venv.
+FUZZ := .venv-fuzz
+MINUTES ?= 10
+
+fuzz:
+	test -x $(FUZZ)/bin/python || $(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(FUZZ)/bin/python fuzz/run.py --minutes $(MINUTES) $(ARGS)
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check
@@ -90,4 +99,4 @@ format: $(VENV)/installed-test
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) $(BENCH) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) $(FUZZ) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,8 @@ from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
 
 __all__ = ["Looked", "Looking", "look", "look_and_judge", "nodes_to_look_at"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,8 @@ def _look(
             accept_new=looking.accept_new,
             **({"ssh_config": str(looking.ssh_config)} if looking.ssh_config else {}),
         )
+        patterns = len(plan.logs.patterns) if plan.logs else 0
+        _LOG.debug("the plan: %d probes, %d log patterns, %d API reads", len(plan.probes), patterns, len(plan.apis))
         started = time.time()
         clock = time.monotonic()
         on_event = stack.enter_context(progress(len(nodes), quiet=looking.quiet))
@@ -150,6 +155,7 @@ def _look(
         tool=f"stackdoctor {__version__}",
         complete=complete,
     )
+    _LOG.debug("looked for %.3f s%s", snapshot.seconds, "" if complete else ", and was stopped")
     if looking.change is not None:
         snapshot = looking.change(snapshot)
     if not complete:

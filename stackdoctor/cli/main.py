@@ -6,10 +6,12 @@ import importlib
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 import click
 
 from stackdoctor import __version__
+from stackdoctor.cli.debug import debug_option
 from stackdoctor.errors import StackdoctorError
 
 __all__ = ["main", "stackdoctor"]
@@ -48,6 +50,14 @@ class CommandsByModule(click.Group):
         command: click.Command = importlib.import_module(f"stackdoctor.cli.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BaseException as error:
+            if "logging" in sys.modules:  # else nobody has asked for a log
+                sys.modules["logging"].getLogger(__name__).debug("it ends with %s", type(error).__name__, exc_info=True)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -66,6 +76,7 @@ class CommandsByModule(click.Group):
 
 @click.group(cls=CommandsByModule, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="stackdoctor")
+@debug_option("STACKDOCTOR_DEBUG")
 def stackdoctor() -> None:
     """Find the root cause of what an OpenStack cloud shows.
 

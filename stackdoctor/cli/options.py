@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from stackdoctor.cli.debug import debug_option
 from stackdoctor.cli.moment import MOMENT
 from stackdoctor.model import Severity
 
@@ -98,6 +99,7 @@ run_options = _apply(
         ),
         click.option("--full", is_flag=True, envvar="STACKDOCTOR_FULL", help="Spare no node, not even one in trouble."),
         click.option("-q", "--quiet", is_flag=True, help="No progress."),
+        debug_option(),
     ]
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import os
 import threading
 import time
@@ -26,6 +27,7 @@ from stackdoctor.model import API_ROLE, Node, NodeResults, Result, Status
 
 __all__ = ["Reading", "start_reading"]
 
+_LOG = logging.getLogger(__name__)
 CONNECT = 5.0
 READ = 20.0
 PIECE = 1 << 16
@@ -69,6 +71,7 @@ class Reading:
             seconds=ended.seconds,
             reason=redacted_text(ended.reason),
         )
+        _LOG.debug("%s %s: %s %s %s", probe, subject, result.command, result.status.value, result.reason)
         with self._lock:
             self._results[probe, subject] = result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import logging
 import socket
 import subprocess
 import threading
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dial", "greeted", "hang_up"]
 
+_LOG = logging.getLogger(__name__)
 _GREETING = 16 * 1024
 
 
@@ -33,6 +35,7 @@ def dial(login: Login, hop: paramiko.Transport | None, deadline: float, timeout:
     if hop is not None:
         return _through(hop, login, deadline, ending)
     if login.proxy_command:
+        _LOG.debug("by the ProxyCommand of the ssh configuration")
         return _by_command(login.proxy_command, ending)
     reasons: list[str] = []
     addresses = _addresses(login, deadline, timeout, ending)
@@ -45,7 +48,9 @@ def dial(login: Login, hop: paramiko.Transport | None, deadline: float, timeout:
         except OSError as error:
             stream.close()
             reasons.append(_why_not(error, login, timeout))
+            _LOG.debug("to %s: %s", address, reasons[-1])
             continue
+        _LOG.debug("connected to %s", address)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _notice_silence(stream, timeout)
         return stream
@@ -162,6 +167,7 @@ def greeted(stream: Any, login: Login, deadline: float, timeout: float) -> Any:
     while True:
         start = 0 if data.startswith(b"SSH-") else data.find(b"\nSSH-") + 1
         if data.startswith(b"SSH-", start) and b"\n" in data[start:]:
+            _LOG.debug("it greets: %s", legible(data, 200))
             return _Greeted(stream, data[start:])
         if len(data) > _GREETING:
             raise NodeLost(f"{login} is no SSH server: it says {legible(data, 60)!r}")

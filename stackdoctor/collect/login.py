@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import paramiko
 
 __all__ = ["log_in"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def log_in(transport: paramiko.Transport, login: Login, deadline: float, ending: Ending) -> None:
@@ -34,12 +37,14 @@ def log_in(transport: paramiko.Transport, login: Login, deadline: float, ending:
             methods = legible(", ".join(error.allowed_types)) or "nothing"
             raise NodeLost(f"{login} takes no keys from {login.user}, only {methods}") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
+            _LOG.debug("%s (%s) is refused: %s", label, key.get_name(), said(error))
             if transport.is_active():
                 continue
             # paramiko keeps the words of the server's farewell to itself
             gone = isinstance(error, (paramiko.AuthenticationException, EOFError))
             unusable.append(f"then it broke the connection off: {'were those too many?' if gone else said(error)}")
             break
+        _LOG.debug("%s (%s) logs %s in", label, key.get_name(), login.user)
         if further:
             raise NodeLost(f"{login} wants more than a key from {login.user}: {legible(', '.join(further))}")
         return

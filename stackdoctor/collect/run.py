@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +36,7 @@ __all__ = [
     "login_of",
 ]
 
+_LOG = logging.getLogger(__name__)
 _FAREWELL = 3.0
 _BROKEN_OFF = "the collection was interrupted"
 
@@ -118,6 +121,7 @@ def collect(
     Raises UsageError when the ssh configuration cannot be understood, and Interrupted on Ctrl-C.
     """
     plans = {node.name: plan for node in nodes} if isinstance(plan, Plan) else plan
+    _LOG.debug("%d nodes, %d at once, %s s for each step", len(nodes), options.parallel, options.timeout)
     visits = [
         _Visit(node, plans[node.name], login_of(node, options), options.accept_new, options.timeout) for node in nodes
     ]
@@ -178,6 +182,8 @@ def _so_far(visit: _Visit, future: Future[NodeResults] | None) -> NodeResults:
 
 def _visit(visit: _Visit, hops: Hops, ending: Ending, emit: Callable[[Event], None]) -> NodeResults:
     node, began = visit.node, time.monotonic()
+    threading.current_thread().name = f"node {node.name}"  # so that the log says whose line it is
+    _LOG.debug("asked for %d probes, by %s", len(visit.plan.expected), visit.login or "a process of this machine")
     emit(NodeStarted(node))
     try:
         if visit.login is None:
@@ -197,15 +203,19 @@ def _visit(visit: _Visit, hops: Hops, ending: Ending, emit: Callable[[Event], No
         except NoPython:
             if visit.login is None:
                 raise
+            _LOG.debug("it has no python3: plain commands over sh")
             shell = execute(transport, SHELL, visit.login, visit.timeout, ending)
             results = ask_shell(node, visit.plan, shell, visit.timeout)
     except (NodeLost, FrameError) as lost:
         results = NodeResults(node, failure=str(lost))
     except Exception as error:  # whatever it is, it is about this node, and the others go on
+        _LOG.debug("this should not happen", exc_info=True)
         results = NodeResults(node, failure=f"{type(error).__name__}: {said(error)}")
     finally:
         ending.end()
-    emit(NodeDone(node, time.monotonic() - began, results.failure))
+    seconds = time.monotonic() - began
+    _LOG.debug("%d results after %.3f s: %s", len(results.results), seconds, results.failure or results.cost)
+    emit(NodeDone(node, seconds, results.failure))
     return results
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import shlex
 import threading
@@ -19,6 +20,7 @@ from stackdoctor.model import Clock, Cost, Node, NodeResults, Probe, Result, Sta
 
 __all__ = ["Channel", "Ending", "NodeLost", "converse", "legible", "said"]
 
+_LOG = logging.getLogger(__name__)
 _PIECE = 32 * 1024
 _MOST_RESULTS = 20_000
 _MOST_BYTES = 512 * 1024 * 1024
@@ -138,6 +140,7 @@ def _listen(talk: _Talk, channel: Channel, timeout: float) -> None:
     reader, heard = FrameReader(), b""
     try:
         talk.sent = _send(channel, opening(talk.plan.wire()), first)
+        _LOG.debug("the agent and its plan are sent after %.3f s", time.monotonic() - begun)
     except NodeLost:
         talk.sent = time.time()  # it may have gone with a word, which says more than that it has gone
     while not talk.over:
@@ -201,6 +204,7 @@ class _Talk:
 
     def take(self, frame: Frame, received: float) -> None:
         kind = frame.header.get("kind")
+        _LOG.debug("frame %s with %d and %d bytes", frame.header, len(frame.out), len(frame.err))
         if (kind == "hello") != (self.clock is None):
             raise FrameError(f"the agent says {legible(str(kind), 40)!r} out of turn")
         if kind == "hello":

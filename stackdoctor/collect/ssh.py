@@ -82,6 +82,7 @@ def connect(
         stream = dial(login, hop, deadline, timeout, ending)
         transport = paramiko.Transport(greeted(stream, login, deadline, timeout))
         ending.add(transport.close)
+        transport.name = f"ssh {login.host}:{login.port}"
         transport.set_log_channel(f"{__name__}.paramiko")
         _prefer(transport, login, policy)
         _shake_hands(transport, login, deadline, timeout, ending)
@@ -90,6 +91,7 @@ def connect(
             added = policy.check(login.alias or login.host, login.port, HostKey(key.get_name(), key.asbytes()))
         except HostKeyRefused as refused:
             raise NodeLost(str(refused)) from refused
+        _LOG.debug("its host key %s is %s", key.get_name(), f"added to {added.file}" if added else "the known one")
         if added:
             on_added(added)
         log_in(transport, login, deadline, ending)
@@ -212,4 +214,5 @@ def execute(transport: paramiko.Transport, command: str, login: Login, timeout: 
             raise NodeLost(f"{login} opens no session: {legible(str(refused.text))}") from refused
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise NodeLost(f"{login} runs no command for {login.user}: {said(error)}") from error
+    _LOG.debug("a session of %s runs the agent, %d bytes of command", login.user, len(command))
     return SshChannel(transport, channel, login)

@@ -108,7 +108,7 @@ class SshServer(threading.Thread):
             transport = paramiko.Transport(stream)
             transport.set_log_channel(__name__)
             transport.add_server_key(self._host_key)
-            self._transports.append(transport)
+            self._transports = [t for t in self._transports if t.is_active()] + [transport]
             transport.start_server(event=threading.Event(), server=_Session(self._client, self._answer))
 
     def close(self) -> None:

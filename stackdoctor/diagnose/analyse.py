@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ from stackdoctor.model import Finding
 from stackdoctor.snapshot.format import Snapshot
 
 __all__ = ["Analysis", "analyse"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,13 @@ def analyse(
     """
     parts = {part.results.node.name: part for part in judged}
     whole = join([parts.get(n.node.name) or part_of(n, knowledge.checks, at) for n in snapshot.nodes], knowledge.checks)
+    _LOG.debug("%d findings, %d checks not made", len(whole.findings), len(whole.not_checked))
     rules, expired = in_force(ignores, snapshot.started)
     by_finding = [(finding, rule_for(finding, rules)) for finding in whole.findings]
     silenced = [Silenced(rule, (finding,)) for finding, rule in by_finding if rule is not None]
     examination = replace(whole, findings=tuple(finding for finding, rule in by_finding if rule is None))
     correlation = correlate(knowledge.playbooks, examination, by_logs=at is not None)
+    _LOG.debug("causes: %s", ", ".join(d.cause for d in correlation.diagnoses) or "none")
     causes, correlation = _without_known_causes(correlation, rules)
     silenced += causes
     gone = {id(finding) for silence in causes for finding in silence.findings}

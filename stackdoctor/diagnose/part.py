@@ -5,6 +5,7 @@ Parts may be made where the nodes are, and travel: `light` leaves the raw answer
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,8 @@ from stackdoctor.facts.moment import as_of
 from stackdoctor.model import API_ROLE, Absence, Finding, NodeResults
 
 __all__ = ["STATE_OF_THE_LOOK", "CheckFailed", "Part", "facts_of", "findings_of", "light", "part_of"]
+
+_LOG = logging.getLogger(__name__)
 
 STATE_OF_THE_LOOK = "state is known of the time of the look, not of the moment asked about"
 """Why nothing but logs is judged at a moment before the look."""
@@ -86,6 +89,7 @@ def _parsed(fact: type[Fact], results: NodeResults, at: float | None) -> Fact | 
     except CouldNotCheck as error:
         return Absence(str(error), applicable=True)
     except Exception as error:  # hostile text may find a parser's mistake: that fact is lost, not the run
+        _LOG.debug("%s of %s", fact.__name__, results.node.name, exc_info=True)
         return Absence(f"{fact.__name__}: {type(error).__name__}: {error}", applicable=True)
 
 
@@ -111,4 +115,5 @@ def findings_of(check: Check, arguments: Mapping[str, object]) -> tuple[Finding,
     try:
         return tuple(check.run(**arguments))
     except Exception as error:  # one check's mistake costs that check only
+        _LOG.debug("%s", check.id, exc_info=True)
         return CheckFailed(f"the check failed: {type(error).__name__}: {error}")

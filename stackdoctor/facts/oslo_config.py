@@ -68,16 +68,14 @@ def parse_options(text: str) -> dict[tuple[str, str], Option]:
     start of a line, and lines that go on begin with a blank (oslo_config/iniparser.py).  What is none of these is
     passed over, as it would keep the service from starting.
     """
-    found: dict[tuple[str, str], Option] = {}
+    found: dict[tuple[str, str], tuple[list[list[str]], str]] = {}  # the values in pieces, and the last one's line
     section, last = "DEFAULT", None
     for line in text.split("\n"):
         bare = line.strip()
         if not bare or bare[0] in "#;":
             last = None if not bare else last
         elif line[0] in " \t" and last is not None:
-            old = found[last]
-            joined = f"{old.value} {bare}".strip()
-            found[last] = Option(old.section, old.name, (*old.values[:-1], joined), old.line)
+            found[last][0][-1].append(bare)
         elif bare[0] == "[":
             section, last = bare[1:].partition("]")[0].strip(), None
         else:
@@ -88,9 +86,17 @@ def parse_options(text: str) -> dict[tuple[str, str], Option]:
                 if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
                     value = value[1:-1]
                 last = section, name
-                before = found[last].values if last in found else ()
-                found[last] = Option(section, name, (*before, value), excerpt(bare))
-    return found
+                values = found[last][0] if last in found else []
+                values.append([value])
+                found[last] = values, excerpt(bare)
+    return {
+        (section, name): Option(section, name, tuple(_joined(value) for value in values), line)
+        for (section, name), (values, line) in found.items()
+    }
+
+
+def _joined(pieces: list[str]) -> str:
+    return " ".join(pieces).strip() if len(pieces) > 1 else pieces[0]
 
 
 def read_options(results: NodeResults, probe: Probe) -> Options:

@@ -80,8 +80,9 @@ class OvsDaemons:
     @classmethod
     def parse(cls, results: NodeResults) -> OvsDaemons:
         """Both daemons; raises NotApplicable without Open vSwitch, CouldNotCheck where neither can be judged."""
-        results.every(OVS_DB), results.every(OVS_BONDS)
-        database, switch = results.results[OVS_DB.id, ""], results.results[OVS_BONDS.id, ""]
+        database, switch = (next((r for r in results.every(p) if not r.subject), None) for p in (OVS_DB, OVS_BONDS))
+        if database is None or switch is None:
+            raise CouldNotCheck(f"{OVS_DB.id}, {OVS_BONDS.id}: no answer about the node")
         if Status.MISSING in (database.status, switch.status):
             raise NotApplicable("Open vSwitch is not on this node")
         again = results.results.get((OVS_DB.id, AGAIN))

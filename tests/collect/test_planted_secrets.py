@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
+import os
 import random
 import string
 import subprocess
@@ -12,17 +14,20 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from rich.console import Console
 
+from stackdoctor.cli.debug_log import start_debug_log
 from stackdoctor.collect.agent.secrets import redact
 from stackdoctor.collect.plan import LogPattern, LogScan, LogSource, Plan
-from stackdoctor.collect.run import Options, collect
+from stackdoctor.collect.run import Event, Options, collect
 from stackdoctor.diagnose.analyse import analyse
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.facts.nova_config import NovaConfig
-from stackdoctor.model import Node, Probe
-from stackdoctor.report.as_json import to_json
+from stackdoctor.model import Node, Probe, Severity
+from stackdoctor.report.formats import FORMATS, Wish, written_as
+from stackdoctor.report.html_scene import make_scene
 from stackdoctor.report.make import make_report
 from stackdoctor.report.terminal import render
 from stackdoctor.snapshot.format import Snapshot
@@ -113,7 +118,22 @@ def test_none_of_them_is_in_the_snapshot_or_in_any_report(tmp_path: Path, proces
         ),
         seconds=60.0,
     )
-    [found] = collect([Node("localhost")], plan, Options(timeout=60.0))
+    shown: set[bytes] = set()
+
+    def look_around(event: Event) -> None:
+        """What `ps` shows of the agent and of this process while it works, but for what was planted there."""
+        for file in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if b"stackdoctor-agent" in (words := file.read_bytes()) or file.parent.name == str(os.getpid()):
+                    shown.add(words)
+
+    with click.Context(click.Command("collect")) as ctx:
+        start_debug_log(ctx, tmp_path / "debug.log")
+        [found] = collect([Node("localhost")], plan, Options(timeout=60.0), look_around)
+    told("the log of --debug", (tmp_path / "debug.log").read_text())
+    assert "frame {'kind': 'result'" in (tmp_path / "debug.log").read_text()
+    assert any(b"stackdoctor-agent" in words for words in shown)
+    told("a command line", repr(shown))
     assert found.failure == ""
     assert b"transport_url" in found.one(plan.probes[0], str(conf)).stdout
     assert b"<redacted>" in found.results["processes", ""].stdout
@@ -127,7 +147,9 @@ def test_none_of_them_is_in_the_snapshot_or_in_any_report(tmp_path: Path, proces
             told(member.name, content.read().decode("utf-8", "replace"))
             told("a name", member.name)
     report = make_report(snapshot, analyse(snapshot, load_knowledge()))
-    told("the JSON", to_json(report))
+    for form in FORMATS:
+        if form != "terminal":
+            told(form, written_as(report, form, Wish(True, Severity.ERROR, lambda: make_scene(snapshot))))
     page = io.StringIO()
     render(report, Console(file=page, width=200), verbose=True)
     told("the report", page.getvalue())

@@ -154,6 +154,43 @@ def test_too_many_keys_are_a_refusal_that_names_them(tmp_path: Path) -> None:
     assert "then it broke the connection off: were those too many?" in found.failure
 
 
+def test_a_certificate_of_the_users_authority_logs_in(tmp_path: Path) -> None:
+    if not shutil.which("ssh-keygen"):
+        pytest.skip("ssh-keygen (openssh-client) is missing")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "ca"], check=True)
+    with running(tmp_path, f"TrustedUserCAKeys {tmp_path}/ca.pub") as node:
+        (tmp_path / "authorized_keys").write_text("")
+        key = paramiko.ECDSAKey.from_private_key_file(node.key)
+        (tmp_path / "key.pub").write_text(f"{key.get_name()} {key.get_base64()}\n")
+        [refused] = collect([node], PLAN, options(tmp_path))
+        sign = ["ssh-keygen", "-q", "-s", tmp_path / "ca", "-I", "operator", "-n", node.user, tmp_path / "key.pub"]
+        subprocess.run(sign, check=True)
+        [found] = collect([node], PLAN, options(tmp_path))
+    assert "refuses the login" in refused.failure
+    check(found)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        (("PubkeyAuthentication no", "PasswordAuthentication yes"), "takes no keys from {user}, only password"),
+        (("PubkeyAuthentication no", "KbdInteractiveAuthentication yes"), "takes no keys from {user}, only keyboard-"),
+        (
+            ("AuthenticationMethods publickey,password", "PasswordAuthentication yes"),
+            "wants more than a key from {user}: password",
+        ),
+    ],
+    ids=["password", "keyboard-interactive", "second factor"],
+)
+def test_a_node_that_wants_what_nobody_is_asked_for_says_so(
+    tmp_path: Path, setting: tuple[str, ...], said: str
+) -> None:
+    """No password is asked for on the terminal, kept or sent: the failure says what the node wants instead of keys."""
+    with running(tmp_path, "PermitRootLogin yes", *setting) as node:
+        [found] = collect([node], PLAN, options(tmp_path))
+    assert said.format(user=node.user) in found.failure
+
+
 def test_a_forced_command_is_quoted_as_what_answered(tmp_path: Path) -> None:
     with running(tmp_path, "ForceCommand echo only backups here; exit 4") as node:
         [found] = collect([node], PLAN, options(tmp_path))

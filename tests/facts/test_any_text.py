@@ -4,60 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stackdoctor.collect.plan import merge_probes
+from stackdoctor.collect.api_reads import is_api_probe
+from stackdoctor.collect.plan import LOG_PROBE, merge_probes
 from stackdoctor.errors import CouldNotCheck, NotApplicable
-from stackdoctor.facts.backing_files import BackingFiles
 from stackdoctor.facts.corosync import Corosync
-from stackdoctor.facts.database_state import DatabaseState
+from stackdoctor.facts.every import every_fact
 from stackdoctor.facts.fact import Fact
-from stackdoctor.facts.galera import GaleraFlow, GaleraSaved
-from stackdoctor.facts.host import (
-    Conntrack,
-    Disks,
-    FileHandles,
-    Host,
-    HostsFile,
-    Inodes,
-    Load,
-    Memory,
-)
-from stackdoctor.facts.instance_files import InstanceFiles
-from stackdoctor.facts.iscsi_initiator import InitiatorName
-from stackdoctor.facts.iscsi_sysfs import SysfsIscsi
-from stackdoctor.facts.keystone_keys import FernetKeys
-from stackdoctor.facts.memcache_config import MemcacheConfig
 from stackdoctor.facts.pacemaker import Pacemaker
 from stackdoctor.facts.processes import Processes
 from stackdoctor.facts.rabbitmq import BrokerStatus, Channels, Connections, Consumers, Queues
-from stackdoctor.facts.services import Services
 from stackdoctor.facts.sockets import Sockets
-from stackdoctor.facts.time_sync import TimeSync
 from stackdoctor.facts.virtual_addresses import VirtualAddresses
 from stackdoctor.model import Node, NodeResults, Result, Status
+from stackdoctor.snapshot.read import read_snapshot
 
-FACTS: tuple[type[Fact], ...] = (
-    *(BackingFiles, InitiatorName, InstanceFiles, SysfsIscsi),
-    *(BrokerStatus, Channels, Connections, Conntrack, Consumers, Disks, FileHandles, Host, HostsFile),
-    *(Inodes, Load, Memory, Processes, Queues, Services, Sockets),
-    *(
-        Corosync,
-        DatabaseState,
-        FernetKeys,
-        GaleraFlow,
-        GaleraSaved,
-        MemcacheConfig,
-        Pacemaker,
-        TimeSync,
-        VirtualAddresses,
-    ),
-)
+FACTS = every_fact()
+"""From the package itself, so that none can be forgotten."""
+
 SAMPLES = Path(__file__).parent / "samples"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 OWN = {
     Corosync: "cluster/*.txt",
     Pacemaker: "cluster/crm-*.xml",
@@ -90,9 +62,25 @@ SHORT = (
 WORDS = st.text(alphabet='[]{}<>"\\,:=\t\n -%/@#.0189abT*()', max_size=300).map(str.encode)
 
 
+@functools.cache
+def recorded() -> dict[str, list[bytes]]:
+    """What the probes of whole recorded clouds answered, by the probe's id, a few of each."""
+    texts: dict[str, list[bytes]] = {}
+    for path in sorted(FIXTURES.glob("*/snapshot.tar.gz"))[::12]:
+        for node in read_snapshot(path).nodes:
+            for result in node.results.values():
+                known = texts.setdefault(result.probe, [])
+                if len(known) < 5 and 0 < len(result.stdout) < 30_000 and result.stdout not in known:
+                    known.append(result.stdout)
+    return texts
+
+
 def printed(fact: type[Fact]) -> st.SearchStrategy[bytes]:
     """What the fact's programs print, whole, cut off and with bytes of it changed; and anything else."""
-    known = [path.read_bytes() for path in sorted(SAMPLES.glob(OWN[fact]))] if fact in OWN else list(SHORT)
+    known = [text for probe in fact.probes for text in recorded().get(probe.id, ())]
+    if fact in OWN:
+        known = [path.read_bytes() for path in sorted(SAMPLES.glob(OWN[fact]))]
+    known = known or list(SHORT)
     sample = st.sampled_from(known)
     cut = st.builds(lambda text, start, end: text[start:end], sample, st.integers(0, 300), st.integers(0, 9000))
     changed = st.builds(
@@ -130,8 +118,7 @@ def test_any_answer_is_a_value_or_a_reason(fact: type[Fact], data: st.DataObject
 def test_a_fact_is_a_frozen_dataclass_that_says_what_it_asks(fact: type[Fact]) -> None:
     assert dataclasses.is_dataclass(fact)
     assert fact.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert fact.probes
-    assert all(probe.argv or probe.files for probe in fact.probes)
+    assert all(probe.argv or probe.files or is_api_probe(probe) or probe is LOG_PROBE for probe in fact.probes)
 
 
 def test_two_probes_with_one_id_are_the_same() -> None:

@@ -50,3 +50,8 @@ def test_a_file_that_may_not_be_read_makes_all_of_it_unknown(answer, answered_no
         NovaConfig.parse(answered_node(first, second))
     with pytest.raises(NotApplicable):
         NovaConfig.parse(answered_node(answer(NOVA_CONFIG, status=Status.MISSING)))
+
+
+def test_an_option_that_is_repeated_and_goes_on_keeps_all_its_values() -> None:
+    [option] = parse_options("[a]\nb = 1\n  2\nb =\n  3\n  4\n").values()
+    assert option.values == ("1 2", "3 4")

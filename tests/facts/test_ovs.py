@@ -143,6 +143,12 @@ def test_without_open_vswitch_there_is_nothing_to_look_at() -> None:
             fact.parse(NodeResults(Node("n"), {**missing, **refused}))
 
 
+def test_without_the_answer_of_one_daemon_nothing_is_said_of_either() -> None:
+    results = {(p.id, s): Result(p.id, "asked", s) for p, s in ((OVS_DB, "#2"), (OVS_BONDS, ""))}
+    with pytest.raises(CouldNotCheck, match="no answer about the node"):
+        OvsDaemons.parse(NodeResults(Node("n"), results))
+
+
 def test_members_of_a_bond_are_read_by_their_old_and_new_name() -> None:
     seen, result = node(), Result("ovs.bonds", "ovs-appctl bond/show")
     for word in ("slave", "member"):
