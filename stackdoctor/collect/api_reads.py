@@ -98,7 +98,9 @@ _HYPERVISOR = (
     *("id", "hypervisor_hostname", "hypervisor_type", "state", "status", "service", "vcpus", "vcpus_used"),
     *("memory_mb", "memory_mb_used", "running_vms"),
 )
-_FLOATING = ("id", "status", "floating_ip_address", "fixed_ip_address", "port_id", "router_id")
+_FLOATING = (
+    *("id", "status", "floating_ip_address", "fixed_ip_address", "port_id", "router_id", "created_at", "updated_at"),
+)
 _NEUTRON_QUOTA = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
 
 
