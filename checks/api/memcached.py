@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from stackdoctor.checks.host.connections import no_answer
+
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
 from stackdoctor.facts.addresses import Addresses
 from stackdoctor.facts.host import HostsFile
@@ -96,14 +98,4 @@ def _homes(asker: str, host: str, addresses: Cloud[Addresses], hosts: Cloud[Host
 @check("memcached.connection.unanswered", severity=Severity.ERROR)
 def unanswered(sockets: Sockets) -> Iterator[Finding]:
     """A service waits for memcached to answer its connection (SYN-SENT): packets are lost, or the host is down."""
-    for (server, port), found in sockets.unanswered(PORT).items():
-        programs = ", ".join(sorted({s.program for s in found if s.program})) or "a service"
-        yield Finding(
-            f"{server}:{port}",
-            f"{len(found)} connections to memcached at {server}:{port} get no answer ({programs})",
-            evidence=found[0].evidence,
-            count=len(found),
-            host=found[0].evidence.node,
-            target_host=server,
-            port=port,
-        )
+    yield from no_answer(sockets, PORT, "memcached at")

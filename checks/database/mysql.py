@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stackdoctor.checks.host.connections import no_answer
+
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
 from stackdoctor.facts.logs import LogHits
 from stackdoctor.facts.mysql import Mysql
@@ -123,17 +125,7 @@ def unanswered_connection(sockets: Sockets) -> Iterator[Finding]:
 
     A database that is down refuses at once; silence comes from a firewall, a route, or a host that is down.
     """
-    for (server, _), found in sockets.unanswered(PORT).items():
-        programs = ", ".join(sorted({s.program for s in found if s.program})) or "a service"
-        yield Finding(
-            f"{server}:{PORT}",
-            f"{len(found)} connections to the database {server}:{PORT} get no answer ({programs})",
-            evidence=found[0].evidence,
-            count=len(found),
-            host=found[0].evidence.node,
-            target_host=server,
-            port=PORT,
-        )
+    yield from no_answer(sockets, PORT, "the database")
 
 
 @check("mysql.idle-cut", severity=Severity.WARNING)

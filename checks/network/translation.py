@@ -100,7 +100,7 @@ def _translates_all(rule: Rule, device: str) -> bool:
     return rule.target in ("SNAT", "MASQUERADE") and options.get("-o") == device and "-s" not in options
 
 
-def _floating(router: Router) -> Iterator[Address]:
+def floating_addresses(router: Router) -> Iterator[Address]:
     """The floating addresses: /32 on the gateway's interface, beside one with the subnet's prefix."""
     wide = any(a.interface.network.prefixlen < 32 for a in router.gateways)
     for address in router.gateways if wide else ():
@@ -112,11 +112,11 @@ def _floating(router: Router) -> Iterator[Address]:
 def missing_dnat(namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables) -> Iterator[Finding]:
     """A floating address is on a router's gateway interface, and no rule hands what comes for it to a guest."""
     for router, own, prefix in translating(namespaces, links, addresses, iptables):
-        handed = {options_of(r).get("-d", "").removesuffix("/32") for r in _incoming(own, prefix)}
+        handed = {options_of(r).get("-d", "").removesuffix("/32") for r in incoming_rules(own, prefix)}
         source = {
             word for r in rules_of(own, "nat") for word in r.target_args if r.target == "SNAT" and "-o" in options_of(r)
         }
-        for address in _floating(router):
+        for address in floating_addresses(router):
             if address.ip not in handed and address.ip not in source:
                 yield Finding(
                     address,
@@ -129,7 +129,7 @@ def missing_dnat(namespaces: Namespaces, links: Links, addresses: Addresses, ipt
                 )
 
 
-def _incoming(own: Iptables, prefix: str) -> Iterator[Rule]:
+def incoming_rules(own: Iptables, prefix: str) -> Iterator[Rule]:
     """The rules for what comes in to floating addresses; those of port forwardings have chains of their own."""
     for rule in rules_of(own, "nat"):
         if rule.target == "DNAT" and rule.chain not in ("OUTPUT", f"{prefix}-OUTPUT"):
@@ -144,7 +144,7 @@ def translated_without_address(
     for router, own, prefix in translating(namespaces, links, addresses, iptables):
         held = {a.ip for a in addresses.within(router.namespace.name)}
         seen: set[str] = set()
-        for rule in _incoming(own, prefix):
+        for rule in incoming_rules(own, prefix):
             ip = options_of(rule).get("-d", "").removesuffix("/32")
             if not ip or "/" in ip or ip in held or ip in seen or ip.startswith("169.254."):
                 continue
@@ -178,7 +178,7 @@ def floating_without_snat(
             if r.target == "SNAT"
             for word in r.target_args
         }
-        for rule in _incoming(own, prefix):
+        for rule in incoming_rules(own, prefix):
             options = options_of(rule)
             floating = options.get("-d", "").removesuffix("/32")
             fixed = next((w for w in rule.target_args if re.fullmatch(r"[\d.]+", w)), "")

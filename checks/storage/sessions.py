@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from stackdoctor.checks.host.connections import no_answer
+
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
 from stackdoctor.facts.addresses import Addresses
 from stackdoctor.facts.iscsi import DiskPaths, IscsiSessions
@@ -24,16 +26,7 @@ def unanswered_login(sockets: Sockets) -> Iterator[Finding]:
     A storage node without a target server refuses at once; silence comes from a firewall, a route, or a host that
     is down.
     """
-    for (portal, _), found in sockets.unanswered(PORT).items():
-        yield Finding(
-            f"{portal}:{PORT}",
-            f"{len(found)} connections to the iSCSI portal {portal}:{PORT} get no answer",
-            evidence=found[0].evidence,
-            count=len(found),
-            host=found[0].evidence.node,
-            target_host=portal,
-            port=PORT,
-        )
+    yield from no_answer(sockets, PORT, "the iSCSI portal")
 
 
 @check("iscsi.session.missing", severity=Severity.ERROR)

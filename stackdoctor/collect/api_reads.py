@@ -98,7 +98,10 @@ _HYPERVISOR = (
     *("id", "hypervisor_hostname", "hypervisor_type", "state", "status", "service", "vcpus", "vcpus_used"),
     *("memory_mb", "memory_mb_used", "running_vms"),
 )
-_FLOATING = ("id", "status", "floating_ip_address", "fixed_ip_address", "port_id", "router_id")
+_FLOATING = (
+    *("id", "status", "floating_ip_address", "fixed_ip_address", "port_id", "router_id", "created_at", "updated_at"),
+)
+_NEUTRON_QUOTA = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
 
 
 def _fields(names: Iterable[str]) -> str:
@@ -161,7 +164,9 @@ _READS = (
             "name",
             "status",
             "attachments",
+            "size",
             "os-vol-host-attr:host",
+            "os-vol-tenant-attr:tenant_id",
             "migration_status",
             "created_at",
             "updated_at",
@@ -192,6 +197,24 @@ _READS = (
         each="api.placement.providers",
         by="uuid",
         mapped=True,
+    ),
+    ApiRead("api.identity.projects", "identity", "projects", "projects", ("id", "name", "enabled")),
+    ApiRead(
+        *("api.compute.quotas", "compute", "os-quota-sets/{id}/detail", "quota_set", ("instances", "cores", "ram")),
+        each="api.identity.projects",
+        where=(("enabled", True),),
+    ),
+    ApiRead(
+        *("api.network.quotas", "network", "quotas/{id}/details", "quota", _NEUTRON_QUOTA),
+        each="api.identity.projects",
+        where=(("enabled", True),),
+    ),
+    ApiRead(
+        *("api.volume.quotas", "volume", "os-quota-sets/{id}", "quota_set"),
+        ("volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes"),
+        query="usage=True",
+        each="api.identity.projects",
+        where=(("enabled", True),),
     ),
 )
 

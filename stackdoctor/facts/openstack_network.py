@@ -207,6 +207,7 @@ class Router:
     status: str
     enabled: bool
     spread: bool
+    distributed: bool
     gateway: str
     age: float
     evidence: Evidence
@@ -217,7 +218,7 @@ class Router:
 
 @dataclass(frozen=True)
 class Routers:
-    """All routers; ``spread`` ones are distributed or highly available and are on several hosts at once."""
+    """All routers; ``spread`` ones are ``distributed`` or highly available and are on several hosts at once."""
 
     rows: tuple[Router, ...]
     complete: bool
@@ -238,6 +239,7 @@ class Routers:
                 status=text(row, "status"),
                 enabled=row.get("admin_state_up") is not False,
                 spread=row.get("ha") is True or row.get("distributed") is True,
+                distributed=row.get("distributed") is True,
                 gateway=text(nested(row, "external_gateway_info"), "network_id"),
                 age=found.now - (instant(row, "updated_at") or found.now),
                 evidence=found.evidence(f"{known(row, 'id')} {text(row, 'name')} {text(row, 'status')}"),
@@ -278,7 +280,11 @@ def _agents(found: ApiAnswer) -> Mapping[str, frozenset[str]] | None:
 
 @dataclass(frozen=True)
 class FloatingIp:
-    """One floating address, of ``port`` and its ``fixed`` address; both are empty while it is nobody's."""
+    """One floating address, of ``port`` and its ``fixed`` address; both are empty while it is nobody's.
+
+    One with port forwardings has a ``router`` alone.  ``age`` are the seconds since it was changed, None where
+    Neutron does not say.
+    """
 
     id: str
     address: str
@@ -286,6 +292,7 @@ class FloatingIp:
     port: str
     router: str
     status: str
+    age: float | None
     evidence: Evidence
 
     def __str__(self) -> str:
@@ -316,7 +323,11 @@ class FloatingIps:
                 text(row, "port_id"),
                 text(row, "router_id"),
                 text(row, "status"),
-                found.evidence(f"{text(row, 'floating_ip_address')} {text(row, 'status')}"),
+                None if (changed := instant(row, "updated_at")) is None else found.now - changed,
+                found.evidence(
+                    f"{text(row, 'floating_ip_address')} {text(row, 'status')} {text(row, 'fixed_ip_address')}"
+                    f" port={text(row, 'port_id')} router={text(row, 'router_id')}"
+                ),
             )
             for row in found.rows
         )

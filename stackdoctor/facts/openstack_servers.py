@@ -23,7 +23,8 @@ __all__ = ["Hypervisor", "Hypervisors", "Server", "Servers"]
 class Server:
     """One server.  ``task`` is empty while nothing is done to it; ``idle`` are the seconds since Nova last changed it.
 
-    ``running`` is what Nova believes of its guest (power state 1).  ``volumes`` are the ids of those attached.
+    ``running`` is what Nova believes of its guest (power state 1), ``project`` whose it is.  ``volumes`` are the ids of
+    those attached.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Server:
     idle: float
     fault: str
     volumes: frozenset[str]
+    project: str
     evidence: Evidence
 
     def __str__(self) -> str:
@@ -96,6 +98,7 @@ class Servers:
                 idle=found.now - (instant(row, "updated") or found.now),
                 fault=text(nested(row, "fault"), "message"),
                 volumes=frozenset(known(v, "id") for v in listed(row, "os-extended-volumes:volumes_attached")),
+                project=text(row, "tenant_id"),
                 evidence=found.evidence(
                     f"{known(row, 'id')} {text(row, 'name')} {known(row, 'status')}"
                     f" task_state={text(row, 'OS-EXT-STS:task_state') or None} host={text(row, 'OS-EXT-SRV-ATTR:host')}"

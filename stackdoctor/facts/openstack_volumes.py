@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from stackdoctor.collect.api_reads import API_READS, API_SOURCE
-from stackdoctor.facts.answers import text
+from stackdoctor.facts.answers import number, text
 from stackdoctor.facts.openstack_answers import NOWHERE, answer, instant, known, listed
 from stackdoctor.model import Evidence, NodeResults, Probe
 
@@ -22,7 +22,8 @@ __all__ = ["BelievedAttachment", "Volume", "VolumeAttachments", "Volumes"]
 class Volume:
     """One volume.  ``servers`` are those that Cinder has it attached to; ``idle`` the seconds since it was changed.
 
-    ``host`` and ``backend`` are of ``storage@lvm#pool``, empty before one was chosen.
+    ``host`` and ``backend`` are of ``storage@lvm#pool``, empty before one was chosen.  ``size`` is in GiB.  ``copying``
+    says that it is but the target of another one's migration.
     """
 
     id: str
@@ -32,6 +33,9 @@ class Volume:
     backend: str
     servers: frozenset[str]
     idle: float
+    project: str
+    size: int
+    copying: bool
     evidence: Evidence
 
     def __str__(self) -> str:
@@ -72,6 +76,9 @@ class Volumes:
                     backend=backend.partition("#")[0],
                     servers=frozenset(filter(None, (text(a, "server_id") for a in listed(row, "attachments")))),
                     idle=found.now - changed,
+                    project=text(row, "os-vol-tenant-attr:tenant_id"),
+                    size=number(row, "size") or 0,
+                    copying=text(row, "migration_status").startswith("target:"),
                     evidence=found.evidence(
                         f"{known(row, 'id')} {text(row, 'name')} {text(row, 'status')} since {text(row, 'updated_at')}"
                     ),

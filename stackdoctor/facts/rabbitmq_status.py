@@ -183,6 +183,9 @@ class BrokerStatus:
         )
 
 
+_NODE = re.compile(r"[\w-]{1,64}@[\w.-]{1,255}")
+
+
 def _database(results: NodeResults, probe: Probe) -> str:
     """The broker whose database lies on this node, empty if there is none (or it cannot be seen)."""
     try:
@@ -190,7 +193,7 @@ def _database(results: NodeResults, probe: Probe) -> str:
     except (CouldNotCheck, NotApplicable):
         return ""
     # beside rabbit@host lie rabbit@host.pid, rabbit@host-plugins-expand and more of them
-    names = [line.strip() for line in listing.text.splitlines() if "@" in line]
+    names = [line.strip() for line in listing.text.splitlines() if _NODE.fullmatch(line.strip())]
     return min(names, key=len, default="")
 
 

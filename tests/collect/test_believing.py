@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stackdoctor.collect.api_reads import API_READS
+from stackdoctor.collect.api_reads import API_READS, api_reads_of
 from stackdoctor.collect.believing import start_reading
 from stackdoctor.collect.plan import Plan
 from stackdoctor.errors import UsageError
@@ -107,3 +107,15 @@ def test_an_api_that_is_broken_costs_its_own_answer_only(cloud: Any, tmp_path: P
     found = read()
     assert found.results["api.compute.services", ""].exit == 503
     assert found.results["api.network.agents", ""].exit == 0
+
+
+def test_quotas_are_asked_for_each_enabled_project_that_keystone_lists(cloud: Any, tmp_path: Path) -> None:
+    written(cloud, tmp_path)
+    projects = [{"id": "p1", "name": "one", "enabled": True}, {"id": "p2", "name": "two", "enabled": False}]
+    cloud.say("/identity/v3/projects", {"projects": projects})
+    cores = {"limit": 20, "in_use": 3, "reserved": 0}
+    cloud.say("/compute/v2.1/os-quota-sets/p1/detail", {"quota_set": {"id": "p1", "cores": cores, "fixed_ips": {}}})
+    reading = start_reading("mine", Plan((), seconds=20.0, apis=api_reads_of([API_READS["api.compute.quotas"].probe])))
+    assert reading is not None
+    answer = json.loads(reading.result().results["api.compute.quotas", ""].stdout)
+    assert (answer["rows"], answer["of"]) == ([{"cores": cores, "of": "p1"}], ["p1"])

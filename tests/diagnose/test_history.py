@@ -140,3 +140,49 @@ def test_what_a_present_cause_explains_is_no_history():
 def test_what_logs_say_of_a_cause_is_checked_when_it_is_loaded(section, said):
     with pytest.raises(UsageError, match=said):
         parse_playbook(BOOK + section, "test")
+
+
+PROVEN = {
+    "rmq-fd-exhausted": ("rmq-fd-alarm", {}, "rmq-fd-alarm-cleared"),
+    "rmq-minority-paused": ("rmq-minority", {}, ""),
+    "rmq-partition": ("rmq-partition-log", {"broker": "rabbit@ctl2"}, ""),
+    "lvm-vg-missing": ("cinder-vg-missing", {"vg": "cinder-volumes"}, ""),
+    "multipath-no-paths": ("multipath-path-down", {"map": "mpatha", "paths": "0"}, ""),
+    "dpdk-broken": ("dpdk-init-failed", {}, ""),
+    "pacemaker-quorum-or-fence": ("corosync-no-quorum", {}, "corosync-quorum"),
+    "iptables-restore-failed": ("iptables-apply-failed", {}, ""),
+    "net-drop-to-broker": ("rpc-unreachable", {"broker": "192.0.2.10", "port": "5672", "reason": "timed out"}, ""),
+    "net-drop-to-database": ("db-refused", {"server": "192.0.2.10", "reason": "timed out"}, ""),
+}
+"""Causes that one line proves at its moment: the line, its keys, and the line that says that it is over."""
+
+
+@pytest.mark.parametrize("cause", PROVEN)
+def test_a_line_proves_its_cause_at_its_moment_and_not_before_or_after(judge, scanned, seen, cause):
+    signature, keys, over = PROVEN[cause]
+    lines = [seen(signature, 60, 70, 80, **keys)] + ([seen(over, 500, **keys)] if over else [])
+    node = scanned("ctl1", *lines)
+    assert cause in {d.cause for d in judge(node, at=90).diagnoses}
+    assert cause not in {d.cause for d in judge(node, at=30).diagnoses}
+    if over:
+        assert cause not in {d.cause for d in judge(node, at=600).diagnoses}
+
+
+@pytest.mark.parametrize(
+    ("cause", "keys"),
+    [
+        ("multipath-no-paths", {"map": "mpatha", "paths": "1"}),
+        ("net-drop-to-broker", {"broker": "192.0.2.10", "port": "5672", "reason": "ECONNREFUSED"}),
+        ("net-drop-to-database", {"server": "192.0.2.10", "reason": "ECONNREFUSED"}),
+    ],
+)
+def test_the_line_that_says_something_else_proves_it_not(judge, scanned, seen, cause, keys):
+    node = scanned("ctl1", seen(PROVEN[cause][0], 60, 70, 80, **keys))
+    assert cause not in {d.cause for d in judge(node, at=90).diagnoses}
+
+
+def test_what_proves_a_cause_in_logs_is_a_signature_that_there_is(knowledge):
+    known = {check.id for check in knowledge.checks}
+    named = {p.finding for book in knowledge.playbooks for clause in book.logs for p in clause}
+    assert len(named) > 15
+    assert named <= known

@@ -16,6 +16,7 @@ from stackdoctor.facts.openstack_answers import chosen
 from stackdoctor.facts.openstack_endpoints import ApiLogin, Endpoints
 from stackdoctor.facts.openstack_network import Hosting, Networks, Ports, Routers
 from stackdoctor.facts.openstack_placement import ResourceProviders
+from stackdoctor.facts.openstack_quotas import Quotas
 from stackdoctor.facts.openstack_servers import Hypervisors, Servers
 from stackdoctor.facts.openstack_services import ComputeServices, NetworkAgents, VolumeServices
 from stackdoctor.facts.openstack_volumes import VolumeAttachments, Volumes
@@ -24,7 +25,7 @@ from stackdoctor.model import Cloud, Node, NodeResults, Result, Status
 SAMPLE = Path(__file__).parent / "samples" / "openstack" / "zed.json"
 FACTS: tuple[Any, ...] = (
     *(ApiLogin, ComputeServices, Endpoints, Hosting, Hypervisors, NetworkAgents, Networks, Ports),
-    *(ResourceProviders, Routers, Servers, VolumeAttachments, VolumeServices, Volumes),
+    *(Quotas, ResourceProviders, Routers, Servers, VolumeAttachments, VolumeServices, Volumes),
 )
 
 
@@ -144,3 +145,16 @@ def test_any_change_of_an_answer_is_a_value_or_a_reason(fact: Any, data: st.Data
         changed[row["probe"].replace(".", "_").replace("-", "_")] = body
     with contextlib.suppress(CouldNotCheck, NotApplicable):
         repr(fact.parse(answers(**changed)))
+
+
+def test_quotas_are_those_of_each_project_and_a_service_that_does_not_say_is_a_gap() -> None:
+    admin = {(q.service, q.resource): q for q in Quotas.parse(answers()) if q.name == "admin"}
+    assert (admin["nova", "instances"].limit, admin["nova", "instances"].used) == (10, 2)
+    assert (admin["neutron", "port"].limit, admin["neutron", "port"].used) == (500, 4)
+    assert (admin["cinder", "gigabytes"].limit, admin["cinder", "gigabytes"].used) == (1000, 1)
+    assert not any(quota.full for quota in admin.values())
+    silent = Result("api.volume.quotas", "GET", status=Status.TIMED_OUT, reason="no answer in time")
+    old = Result("api.network.quotas", "GET", status=Status.MISSING, reason="HTTP 404")
+    part = Quotas.parse(answers(api_volume_quotas=silent, api_network_quotas=old))
+    assert {quota.service for quota in part} == {"nova"}
+    assert part.gaps == (("api.quota.*", "cinder: GET: no answer in time"),)

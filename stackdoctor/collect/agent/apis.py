@@ -70,8 +70,10 @@ def endpoint_of(catalog: Any, service: str, interface: str, region: str) -> str:
 
 
 def rooted(service: str, url: str) -> str:
-    """An endpoint as the paths of reads continue it: Neutron's catalog leaves its version out."""
+    """An endpoint as the paths of reads continue it: catalogs leave Neutron's and Keystone's versions out."""
     url = url.rstrip("/") + "/"
+    if service == "identity":  # an old catalog names v2.0, which knows no projects
+        return re.sub(r"v(?:2\.0|3)/\Z", "", url) + "v3/"
     if service == "network" and not re.search(r"/v2(\.\d+)?/$", url):
         url += "v2.0/"
     return url

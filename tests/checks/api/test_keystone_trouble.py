@@ -155,3 +155,11 @@ def test_a_service_that_ended_is_one_cause(look, node, processes) -> None:
     unit = "Id=memcached.service\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=enabled\n"
     seen = look(ctl1={**node(processes(), unit), **cached(1)})
     assert seen.causes == [("memcached-down", "ctl1")]
+
+
+def test_a_repository_without_a_key_is_the_cause_where_keystone_runs(look) -> None:
+    seen = look(ctl1=repository())
+    assert seen.findings["keystone.fernet-keys.empty"].keys["host"] == "ctl1"
+    assert seen.causes == [("keystone-fernet-keys", "ctl1")]
+    assert "keystone.fernet-keys.empty" not in look(ctl1=repository(runs=PS)).findings  # installed, and not used
+    assert "keystone.fernet-keys.empty" not in look(ctl1=repository(0, 1)).findings

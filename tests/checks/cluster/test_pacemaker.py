@@ -116,3 +116,32 @@ def test_what_is_cut_off_is_the_one_that_is_lost_not_the_others(look, minority) 
     seen = look(ctl1=minority, **others)
     assert [f.keys["host"] for f in seen.every if f.id == "pacemaker.node-offline"] == ["ctl1"]
     assert seen.causes == [("pacemaker-quorum-or-fence", "ctl1")]
+
+
+FENCED = (
+    '<fence_history status="0"><fence_event action="reboot" target="ctl2" client="pacemaker-controld.41"'
+    ' origin="ctl1" status="{0}" exit-reason="No route to host" completed="2026-11-22 21:59:20Z"/></fence_history>'
+)
+
+
+@pytest.mark.parametrize(("status", "found"), [("failed", True), ("success", False), ("pending", False)])
+def test_a_node_that_could_not_be_fenced_holds_the_cluster_up(look, status, found) -> None:
+    """The element is as Pacemaker 2.1 writes it (lib/fencing/st_output.c); the rest was recorded."""
+    told = node("minority")
+    told["pacemaker.status"] = told["pacemaker.status"].replace("</pacemaker-result>", "") + FENCED.format(status)
+    told["pacemaker.status"] += "</pacemaker-result>\n"
+    seen = look(ctl1=told)
+    assert ("pacemaker.fencing.failed" in seen.findings) is found
+    if found:
+        assert seen.findings["pacemaker.fencing.failed"].keys["host"] == "ctl2"
+
+
+def test_one_of_two_links_that_is_down_is_a_warning_and_the_only_one_is_not_that(look) -> None:
+    one = text("cfg-minority.txt")
+    second = one.split("\n", 1)[1].replace("LINK ID 0", "LINK ID 1").replace("disconnected", "connected")
+    told = node("healthy")
+    told["corosync.links"] = one + second
+    found = [f for f in look(ctl1=told).every if f.id == "corosync.link.down"]
+    assert [(f.keys["link"], f.keys["peer"]) for f in found] == [("0", "2"), ("0", "3")]
+    told["corosync.links"] = one
+    assert "corosync.link.down" not in look(ctl1=told).findings

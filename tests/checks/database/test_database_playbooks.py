@@ -34,6 +34,7 @@ def lost(first: int = 900) -> dict:
 def test_connections_that_are_cut_when_idle_are_explained_by_wait_timeout(look) -> None:
     seen = look(controller=database(300, **{"logs.hits": logs(lost())}))
     assert seen.causes == [("db-idle-cut", "controller")]
+    assert "mysql.idle-cut" in seen.findings
     assert "log.db-lost" in seen.explained
 
 
@@ -41,6 +42,7 @@ def test_connections_that_are_cut_when_idle_are_explained_by_wait_timeout(look) 
 def test_connections_that_are_lost_at_one_instant_or_long_before_are_not(look, timeout, first) -> None:
     seen = look(controller=database(timeout, **{"logs.hits": logs(lost(first))}))
     assert "db-idle-cut" not in [cause for cause, _ in seen.causes]
+    assert "mysql.idle-cut" not in seen.findings
 
 
 def test_a_transaction_that_holds_rows_while_others_wait_is_the_cause(look) -> None:

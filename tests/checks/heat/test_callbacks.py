@@ -11,6 +11,7 @@ def node(processes: str, text: str) -> dict[str, str]:
 
 def test_urls_that_guests_cannot_reach_are_found(look, running) -> None:
     seen = look(ctl1=node(running(ENGINE), CONF.format("127.0.0.1")))
+    assert {f.id for f in seen.every} == {"heat.callback.loopback"}
     assert [f.subject for f in seen.every] == ["heat_metadata_server_url", "heat_waitcondition_server_url"]
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from stackdoctor.diagnose.runner import examine
+from stackdoctor.model import Clock, Node, NodeResults, Severity
+
 Look = Callable[..., Any]
 
 DF = "Filesystem     Type    1024-blocks     Used Available Capacity Mounted on\n"
@@ -80,6 +83,7 @@ def test_a_file_system_without_inodes_is_full_although_df_shows_space(look: Look
     disks = {"disks.bytes": DF + ROOT + "/dev/vdb ext4 41152832 1152832 38000000 3% /var\n"}
     full = look(controller=disks | {"disks.inodes": DFI + "/dev/vdb ext4 1000000 1000000 0 100% /var\n"})
     assert full.causes == [("controller-disk-full", "controller")]
+    assert "host.inodes.full" in full.findings
     assert not look(controller=disks | {"disks.inodes": DFI + "/dev/vdb ext4 1000000 900000 100000 90% /var\n"}).every
 
 
@@ -94,3 +98,33 @@ def test_the_instances_file_system_is_known_by_its_own_mount_or_by_the_service_t
     ]
     assert look(compute1={"disks.bytes": shared} | compute).causes == [("disk-full-compute", "compute1")]
     assert look(compute1={"disks.bytes": shared}).causes == [("controller-disk-full", "compute1")]
+
+
+@pytest.mark.parametrize(("percent", "found"), [(93, True), (80, False)])
+def test_a_file_system_of_services_that_is_nearly_full_is_a_warning(look: Look, percent: int, found: bool) -> None:
+    row = f"/dev/vdb ext4 41152832 {411528 * percent} {411528 * (100 - percent)} {percent}% /var\n"
+    seen = look(controller={"disks.bytes": DF + ROOT + row})
+    assert {f.id for f in seen.every} == ({"host.disk.nearly-full"} if found else set())
+    assert seen.causes == []
+
+
+@pytest.mark.parametrize(
+    ("ahead", "severity"), [(45.0, Severity.ERROR), (5.0, Severity.WARNING), (1.0, None), (-45.0, Severity.ERROR)]
+)
+def test_a_clock_is_held_against_the_other_nodes(knowledge: Any, ahead: float, severity: Severity | None) -> None:
+    nodes = [
+        NodeResults(Node(name), {}, Clock(1795366000.0 + offset, offset, 0.01), name)
+        for name, offset in (("ctl1", 3.0), ("ctl2", 3.1), ("compute1", 3.0 + ahead))
+    ]
+    found = [f for f in examine(nodes, knowledge.checks).findings if f.id == "host.clock.skew"]
+    assert [(f.keys["host"], f.severity) for f in found] == ([] if severity is None else [("compute1", severity)])
+    # of two that differ, neither is known to be right
+    assert not [f for f in examine(nodes[1:], knowledge.checks).findings if f.id == "host.clock.skew"]
+
+
+def test_a_stopped_program_without_a_queue_of_its_own_hangs_and_its_unit_is_active(look: Look, processes: Any) -> None:
+    placement = "/usr/bin/python3 /usr/bin/neutron-metadata-agent --config-file=/etc/neutron/neutron.conf"
+    assert look(controller={"processes": processes(placement, "Tsl")}).causes == [
+        ("service-process-hung", "controller")
+    ]
+    assert look(controller={"processes": processes(placement, "Ssl")}).causes == []

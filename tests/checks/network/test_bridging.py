@@ -11,6 +11,7 @@ from stackdoctor.checks.network.bridging import (
     missing_bridge,
     missing_tap,
     unbridged_tap,
+    unplugged_node,
 )
 
 from stackdoctor.model import Severity
@@ -150,3 +151,15 @@ def test_a_bridge_that_calls_iptables_by_itself_is_enough(cloud) -> None:
     info = {"info_kind": "bridge", "info_data": {"nf_call_iptables": 1}}
     cloud.link("compute1", "brq8af4f28b-a6", linkinfo=info)
     assert cloud.find(*CHECKS) == []
+
+
+def test_a_node_none_of_whose_taps_is_on_a_bridge_is_told_once_more_as_one(cloud) -> None:
+    rows = json.loads(cloud.text("controller", "links.host"))
+    taps = [row["ifname"] for row in rows if row["ifname"].startswith("tap") and row.get("master")]
+    assert len(taps) > 1
+    for name in taps[1:]:
+        cloud.link("controller", name, master=None)
+    assert cloud.find(unplugged_node) == []  # one is: the agent works
+    cloud.link("controller", taps[0], master=None)
+    found = cloud.one(unplugged_node)
+    assert (found.id, found.keys["host"], found.count) == ("bridge.node.unplugged", "controller", len(taps))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from stackdoctor.checks.network.overlay import (
+    cut_off_node,
     down_tunnel,
     down_underlay,
     missing_peer,
@@ -145,3 +146,24 @@ def test_tunnels_of_open_vswitch_are_its_own(cloud) -> None:
         tunnel(cloud, node, external=True, local=None)
         without(cloud, node, ifname="vxlan-994", mac=FLOOD)
     assert cloud.find(*CHECKS) == []
+
+
+def test_a_node_that_no_network_leaves_is_told_as_one(cloud) -> None:
+    rows = json.loads(cloud.text("compute1", "links.host"))
+    bridge = next(row for row in rows if row["ifname"].startswith("brq"))
+    tap = next(row for row in rows if row["ifname"].startswith("tap") and row.get("master") == bridge["ifname"])
+    tunnel_row = next(row for row in rows if row["ifname"] == "vxlan-994")
+    info = json.loads(json.dumps(tunnel_row["linkinfo"]))
+    info["info_data"]["id"] = 995
+    more = [
+        {**bridge, "ifname": "brq01234567-89", "ifindex": 101},
+        {**tap, "ifname": "tap01234567-89", "ifindex": 102, "master": "brq01234567-89"},
+        {**tunnel_row, "ifname": "vxlan-995", "ifindex": 103, "master": "brq01234567-89", "linkinfo": info},
+    ]
+    cloud.say("compute1", "links.host", json.dumps(rows + more))
+    assert cloud.find(cut_off_node) == []
+    cloud.down("compute1", "vxlan-994")
+    assert cloud.find(cut_off_node) == []  # one of two is that tunnel's own matter
+    cloud.down("compute1", "vxlan-995")
+    found = cloud.one(cut_off_node)
+    assert (found.id, found.keys["host"], found.keys["how"]) == ("overlay.node.cut", "compute1", "down")

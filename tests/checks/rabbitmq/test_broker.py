@@ -91,3 +91,23 @@ def test_a_broker_with_clients_is_there_although_epmd_does_not_know_it(look: Loo
     assert "rabbitmq.broker.down" not in look(controller=asked).findings
     alone = asked | {"sockets.tcp": "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n"}
     assert "rabbitmq.broker.down" in look(controller=alone).findings
+
+
+DISK = {"node": "rabbit@controller", "resource": "disk", "type": "resource_limit"}
+CLIENTS = [("192.0.2.20", "nova-compute", "compute.compute1", 0), ("192.0.2.21", "nova-compute", "compute.compute2", 0)]
+
+
+def test_a_disk_alarm_and_the_clients_that_it_blocks_are_one_cause(look: Look, broker: Any) -> None:
+    answers = broker(alarms=[DISK], clients=CLIENTS, more={"disk_free": 40_000_000}).answers()
+    answers["rabbitmq.connections"] = answers["rabbitmq.connections"].replace("\trunning\t", "\tblocked\t", 1)
+    seen = look(controller=answers)
+    assert seen.causes == [("rmq-disk-alarm", "controller")]
+    assert seen.findings["rabbitmq.alarm.disk"].keys["free"] == "40000000"
+    assert seen.findings["rabbitmq.connection.blocked"].message.startswith("1 of 2 connections")
+    assert "rabbitmq.connection.blocked" in seen.explained
+
+
+def test_connections_that_flow_control_slows_are_not_blocked(look: Look, broker: Any) -> None:
+    answers = broker(clients=CLIENTS).answers()
+    answers["rabbitmq.connections"] = answers["rabbitmq.connections"].replace("\trunning\t", "\tflow\t")
+    assert not {"rabbitmq.alarm.disk", "rabbitmq.connection.blocked"} & look(controller=answers).findings.keys()

@@ -103,4 +103,10 @@ def test_what_its_owner_makes_anew_is_not_missed(look: Look, member: Any, queue:
 def test_a_quorum_queue_without_leader_is_named_though_most_members_run(look: Look, member: Any) -> None:
     seen = look(ctl1=member("ctl1", down={"conductor": ("rabbit@ctl1", QUORUM)}), ctl2=member("ctl2"))
     assert [cause for cause, _ in seen.causes] == ["rmq-quorum-no-leader"]
+    assert "rabbitmq.queue.leaderless" in seen.findings
     assert "rabbitmq.queue.home-down" not in seen.findings
+
+
+def test_a_classic_queue_that_is_down_has_no_leader_to_lose(look: Look, member: Any) -> None:
+    seen = look(ctl1=member("ctl1", down={"conductor": ("rabbit@ctl1", "[]")}), ctl2=member("ctl2"))
+    assert "rabbitmq.queue.leaderless" not in seen.findings

@@ -26,6 +26,7 @@ def test_a_broker_without_a_socket_left_takes_no_new_client(look: Look, broker: 
         compute1=address("192.0.2.20") | logged(waits),
     )
     assert seen.causes == [("rmq-fd-exhausted", "controller")]
+    assert "rabbitmq.descriptors.exhausted" in seen.findings
     assert "log.rpc-unreachable" in seen.explained
 
 
@@ -45,6 +46,7 @@ def test_notifications_that_nobody_reads_are_behind_the_memory_alarm(look: Look,
     full = broker(queues={"notifications.info": (400_000, 0, 0)}, memory=600_000_000, alarms=[MEMORY])
     seen = look(controller=full.answers())
     assert [cause for cause, _ in seen.causes] == ["notifications-unconsumed"]
+    assert "rabbitmq.queue.unconsumed" in seen.findings
     assert "rabbitmq.alarm.memory" in seen.explained
 
 
