@@ -64,7 +64,7 @@ def show_silenced(page: Page, report: Report, verbose: bool) -> None:
         rule = group[0].rule
         causes = [silenced.diagnosis for silenced in group if silenced.diagnosis is not None]
         what = counted(len(causes), "root cause") if causes else counted(len(group), "finding")
-        page.write(page.text(flat(f"{rule}: {what}, until {rule.until} – {rule.reason}")), 2, hang=2)
+        page.write(page.text(flat(f"{rule}: {what}{rule.term} – {rule.reason}")), 2, hang=2)
         for text in _silent(group) if verbose else ():
             page.write(page.text(flat(text)), 4, hang=2)
     folded(page, 0 if verbose else len(groups) - _SILENCED, "rule", 2)
