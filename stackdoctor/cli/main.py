@@ -16,6 +16,10 @@ __all__ = ["main", "stackdoctor"]
 
 COMMANDS = {
     "diagnose": "Look at every node and say which root cause explains all of it.",
+    "watch": "Look again and again and show what changes, until the cloud is healthy.",
+    "history": "List the runs that are kept.",
+    "show": "Show the report of a run again.",
+    "diff": "Say what changed from one look to another, or what sets a node apart from its siblings.",
     "collect": "Look at every node and keep the snapshot.",
     "plan": "Print exactly what would be run where; nothing is run.",
     "checks": "List what can be found wrong.",

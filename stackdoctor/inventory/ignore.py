@@ -41,7 +41,7 @@ class Ignore:
 
     def __str__(self) -> str:
         narrowed = ((k, v) for k, v in (("node", self.node), ("subject", self.subject), *self.keys.items()) if v)
-        return ", ".join((self.finding or self.cause, *(f"{key} {value}" for key, value in narrowed)))
+        return ", ".join((self.finding or self.cause or self.origin, *(f"{key} {value}" for key, value in narrowed)))
 
 
 class Reader(Protocol):
