@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stackdoctor.cli.look import Looking, look
-from stackdoctor.cli.looks import find_look
+from stackdoctor.cli.look import Looking, ignores_of, look
+from stackdoctor.cli.looks import find_look, keep_look
 from stackdoctor.cli.options import (
     api_options,
     database_options,
@@ -23,15 +22,11 @@ from stackdoctor.cli.options import (
 from stackdoctor.cli.reporting import files_of, present, report_options
 from stackdoctor.diagnose.analyse import analyse
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
-from stackdoctor.diagnose.silence import refuse_unknown
 from stackdoctor.diagnose.why import why
 from stackdoctor.errors import StackdoctorError, UsageError
-from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.report.baseline import against
 from stackdoctor.report.make import make_report
-from stackdoctor.report.report import Report
-from stackdoctor.report.runs import Bounds, runs_directory
-from stackdoctor.report.runs import keep_run as write_run
+from stackdoctor.report.runs import Bounds
 from stackdoctor.report.times import clock_time
 from stackdoctor.snapshot.format import Snapshot
 
@@ -113,7 +108,7 @@ def command(
     found = files_of(paths, force)
     earlier = None if baseline is None else find_look(baseline, lambda: knowledge, snapshot=False)
     looking = Looking(demo=demo, **options)
-    ignores = _ignores(looking, knowledge)
+    ignores = ignores_of(looking, knowledge)
     snapshot = _snapshot(source, looking, knowledge)
     at = None if looking.at is None else looking.at.before(snapshot.started)
     analysis = analyse(snapshot, knowledge, ignores, at)
@@ -124,37 +119,17 @@ def command(
         return 0
     report = make_report(snapshot, analysis)
     if keep_run if keep_run is not None else source is None and not demo:
-        _keep(report, snapshot, _place(source, looking), Bounds(most_runs, most_mb * 1_000_000))
+        keep_look(report, snapshot, _place(source, looking), Bounds(most_runs, most_mb * 1_000_000))
     if earlier is not None:
         report = against(report, earlier.report, earlier.name)
     status = present(report, snapshot, found, form, fail_on, verbose)
     return 0 if demo and status == 1 and form != "nagios" else status
 
 
-def _keep(report: Report, snapshot: Snapshot, place: str, bounds: Bounds) -> None:
-    """The run goes on without: a full disk or a home that is read-only costs a line."""
-    try:
-        write_run(runs_directory(os.environ), report, snapshot, place, bounds)
-    except (OSError, UsageError) as error:
-        said = f"{error.filename or 'runs'}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
-        click.echo(f"stackdoctor: this run is not kept: {said} (--no-keep-run keeps none)", err=True)
-
-
 def _place(source: Path | None, looking: Looking) -> str:
     if looking.demo:
         return "the demo"
     return str(source or looking.inventory or looking.nodes or "this host")
-
-
-def _ignores(looking: Looking, knowledge: Knowledge) -> tuple[Ignore, ...]:
-    """What the configuration silences; raises UsageError where it names what there is not."""
-    if looking.inventory is None:
-        return ()
-    from stackdoctor.inventory.file import read_inventory
-
-    ignores = read_inventory(looking.inventory).ignores
-    refuse_unknown(ignores, knowledge.known, {playbook.cause for playbook in knowledge.playbooks})
-    return ignores
 
 
 def _snapshot(source: Path | None, looking: Looking, knowledge: Knowledge) -> Snapshot:

@@ -49,9 +49,8 @@ def _table(runs: Sequence[Run]) -> None:
 
 def _row(run: Run) -> tuple[str, ...]:
     nodes = f"{run.nodes - run.failed}/{run.nodes}" if run.failed else str(run.nodes)
-    causes = ", ".join(run.causes[:_CAUSES]) + (
-        f" and {len(run.causes) - _CAUSES} more" if run.causes[_CAUSES:] else ""
-    )
+    more = len(run.causes) - _CAUSES
+    causes = ", ".join(run.causes[:_CAUSES]) + (f" and {more} more" if more > 0 else "")
     as_of = f" as of {run.at}" if run.at else ""
     worst = "-" if run.severity is None else str(run.severity)
     return run.id, nodes, worst, str(run.findings), _plain(run.place + as_of), _plain(causes)

@@ -17,18 +17,20 @@ from stackdoctor.cli.progress import progress
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.names import name_the_silent
 from stackdoctor.diagnose.roles import roles_of
+from stackdoctor.diagnose.silence import refuse_unknown
 from stackdoctor.errors import NothingCollected, UsageError
 from stackdoctor.facts.fact import Fact
+from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import API_ROLE, Node, NodeResults
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
 
-__all__ = ["Looking", "look", "nodes_to_look_at"]
+__all__ = ["Looking", "ignores_of", "look", "nodes_to_look_at"]
 
 
 @dataclass(frozen=True)
 class Looking:
-    """How to look: the options of ``node_options`` and ``run_options``."""
+    """How to look: the options of ``node_options`` and ``run_options``; ``partial``: keep what an end halfway left."""
 
     inventory: Path | None = None
     nodes: str | None = None
@@ -47,6 +49,7 @@ class Looking:
     budget_cpu: float = 60.0
     budget_bytes: int = 134217728
     full: bool = False
+    partial: bool = True
     change: Callable[[Snapshot], Snapshot] | None = None
 
     @property
@@ -122,10 +125,22 @@ def look(
     if looking.change is not None:
         snapshot = looking.change(snapshot)
     if not complete:
-        _keep_partial(snapshot, looking.keep)
+        if looking.partial:
+            _keep_partial(snapshot, looking.keep)
         raise KeyboardInterrupt
     _refuse_nothing(snapshot, looking)
     return snapshot
+
+
+def ignores_of(looking: Looking, knowledge: Knowledge) -> tuple[Ignore, ...]:
+    """What the configuration silences; raises UsageError where it names what there is not."""
+    if looking.inventory is None:
+        return ()
+    from stackdoctor.inventory.file import read_inventory
+
+    ignores = read_inventory(looking.inventory).ignores
+    refuse_unknown(ignores, knowledge.known, {playbook.cause for playbook in knowledge.playbooks})
+    return ignores
 
 
 @contextmanager

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.errors import UsageError
 from stackdoctor.report.report import Report
-from stackdoctor.report.runs import Run, find_run, runs_directory
+from stackdoctor.report.runs import Bounds, Run, find_run, keep_run, runs_directory
 from stackdoctor.snapshot.format import Snapshot
 
-__all__ = ["Look", "find_look", "kept_runs"]
+__all__ = ["Look", "find_look", "keep_look", "kept_runs"]
 
 _RUN = re.compile(r"last|-\d+|[\dTZ.]+")
 
@@ -35,6 +37,15 @@ def kept_runs() -> Path:
         return runs_directory(os.environ)
     except OSError as error:
         raise UsageError(f"{error}: set XDG_STATE_HOME to a directory for the runs") from None
+
+
+def keep_look(report: Report, snapshot: Snapshot, place: str, bounds: Bounds | None = None) -> None:
+    """Keep the run for later; a full disk or a home that is read-only costs a line, and the run goes on."""
+    try:
+        keep_run(runs_directory(os.environ), report, snapshot, place, bounds)
+    except (OSError, UsageError) as error:
+        said = f"{error.filename or 'runs'}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+        click.echo(f"stackdoctor: this run is not kept: {said} (--no-keep-run keeps none)", err=True)
 
 
 def find_look(word: str, knowledge: Callable[[], Knowledge], *, snapshot: bool = True) -> Look:

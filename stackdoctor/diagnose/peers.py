@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stackdoctor.diagnose.traits import KINDS, Lines, Traits, traits_of
+from stackdoctor.diagnose.traits import HOSTS, KINDS, Lines, Traits, traits_of
 from stackdoctor.errors import UsageError
 from stackdoctor.model import API_ROLE, NodeResults
 
@@ -122,7 +122,7 @@ def _compared(roles: str, members: Sequence[NodeResults], one: str) -> PeerGroup
     names = tuple(n.node.name for n in members)
     traits = {n.node.name: traits_of(n) for n in members}
     own = {n.node.name: _own_names(n, traits[n.node.name]) for n in members}
-    differences = []
+    differences: list[PeerTrait] = []
     missing: dict[str, list[str]] = {}
     for fact in sorted({fact for of_it in traits.values() for fact in of_it.by_fact}):
         read = {name: of_it.by_fact[fact] for name, of_it in traits.items() if fact in of_it.by_fact}
@@ -160,7 +160,7 @@ def _differences(by_node: Mapping[str, Neutral], partial: set[str]) -> Iterable[
 
 def _without_ports(said: dict[str, Lines | None], by_node: Mapping[str, Neutral]) -> dict[str, Lines | None]:
     """The rules for ports are left out where some sibling has no port at all."""
-    if all(any(kind == "interface" or "{id}" in name for kind, name in of_it) for of_it in by_node.values()):
+    if all(any("{id}" in name for _, name in of_it) for of_it in by_node.values()):
         return said
     return {n: None if s is None else tuple(line for line in s if "{id}" not in line) for n, s in said.items()}
 
@@ -178,7 +178,8 @@ def _neutral_traits(traits: Mapping[tuple[str, str], Lines], own: Sequence[tuple
     found: dict[tuple[str, str], set[Lines]] = {}
     for (kind, name), lines in traits.items():
         bare = neutral(name, own)
-        said = [neutral(line, own) for line in lines]
+        # which names have which addresses is the same for all, whose ever they are
+        said = [line if name == HOSTS else neutral(line, own) for line in lines]
         if "{id}" in bare:  # of a guest or its network: any address there is one of its own
             said = [_ADDRESS.sub("{address}", line) for line in said]
         if kind == "address":

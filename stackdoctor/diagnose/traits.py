@@ -34,8 +34,9 @@ from stackdoctor.facts.service_names import is_of_the_cloud
 from stackdoctor.facts.services import Services
 from stackdoctor.model import NodeResults
 
-__all__ = ["KINDS", "Lines", "Traits", "traits_of"]
+__all__ = ["HOSTS", "KINDS", "Lines", "Traits", "traits_of"]
 
+HOSTS = "/etc/hosts"
 Lines = tuple[str, ...]
 Said = Iterator[tuple[str, str, Lines]]
 
@@ -142,8 +143,9 @@ def _conntrack(conntrack: Conntrack) -> Said:
 
 
 def _hosts(hosts: HostsFile) -> Said:
-    for row in hosts.rows:
-        yield "setting", f"/etc/hosts {row.address}", (" ".join(row.names),)
+    """But for what the file calls the node itself on its loopback."""
+    rows = (row for row in hosts.rows if not row.address.startswith("127.") and ":" not in row.address)
+    yield "setting", HOSTS, tuple(sorted(f"{row.address} {' '.join(row.names)}" for row in rows))
 
 
 def _filter(program: str) -> Callable[[Any], Said]:

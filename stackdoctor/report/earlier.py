@@ -58,7 +58,8 @@ def show_silenced(page: Page, report: Report, verbose: bool) -> None:
     by_rule: dict[int, list[Silenced]] = {}
     for silenced in report.silenced:
         by_rule.setdefault(id(silenced.rule), []).append(silenced)
-    heading(page, "Silenced", 0)
+    only_known = not report.expired and all(silenced.rule.until is None for silenced in report.silenced)
+    heading(page, "Known" if only_known else "Silenced", 0)
     groups = list(by_rule.values())
     for group in groups if verbose else groups[:_SILENCED]:
         rule = group[0].rule
