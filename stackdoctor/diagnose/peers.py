@@ -20,6 +20,7 @@ __all__ = ["PeerGroup", "PeerTrait", "compare_peers", "neutral"]
 
 _NEUTRAL = (
     (re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), "{id}"),
+    (re.compile(r"\b(N?IPv[46])[0-9a-f]{8}-[0-9a-f-]{1,30}"), r"\1{id}"),  # sets of Neutron's security groups
     # made of an id's first characters, or of some in its middle: tap712c9d12-a3, "Set zone for 12c9d12-a3"
     (
         re.compile(

@@ -47,7 +47,8 @@ class Changes:
     nodes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return any(vars(self).values())
+        """Whether anything is otherwise; what nobody looked at again is not known to be."""
+        return any(value for name, value in vars(self).items() if name not in ("unseen", "causes_unseen"))
 
 
 def changes(before: Report, after: Report) -> Changes:
