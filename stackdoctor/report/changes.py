@@ -65,7 +65,7 @@ def changes(before: Report, after: Report) -> Changes:
     return Changes(
         new=tuple(finding for name, finding in new.items() if name not in old),
         gone=tuple(finding for finding in gone if id(finding) not in lost),
-        changed=tuple((old[n], new[n]) for n in old.keys() & new.keys() if _differs(old[n], new[n])),
+        changed=tuple((old[n], f) for n, f in new.items() if n in old and old[n].severity != f.severity),
         unseen=tuple(unseen),
         passed=tuple(
             finding
@@ -116,10 +116,6 @@ def _by_identity(findings: Iterable[Finding]) -> dict[Hashable, Finding]:
     return found
 
 
-def _differs(old: Finding, new: Finding) -> bool:
-    return old.severity != new.severity
-
-
 def _turned(old: Diagnosis, new: Diagnosis) -> bool:
     return old.severity != new.severity or old.state != new.state or abs(old.confidence - new.confidence) >= _SURER
 
@@ -149,7 +145,7 @@ def _unseen(diagnosis: Diagnosis, old: dict[Hashable, Finding], lost: set[int]) 
 
 def _nodes(before: Report, after: Report) -> Iterable[str]:
     then, now = ({node.name: node for node in report.nodes} for report in (before, after))
-    for name in then.keys() | now.keys():
+    for name in {**then, **now}:
         if name not in now:
             yield f"{name} was not looked at this time"
         elif name not in then:
