@@ -36,7 +36,8 @@ def look(cloud: Fleet, asked: Questions) -> Taken:
     return run(
         [
             *(STACKDOCTOR, "diagnose", "--nodes", ",".join(cloud.hosts), "--ssh-config", str(cloud.config)),
-            *("--known-hosts", str(cloud.known_hosts), "--parallel", str(FORKS), "--quiet", "--format", "json"),
+            *("--known-hosts", str(cloud.known_hosts), "--parallel", str(FORKS), "--quiet", "--no-keep-run"),
+            *("--format", "json"),
             *asked.options,
         ],
         allowed=(0, 1),

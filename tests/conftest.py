@@ -18,3 +18,6 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # tests of verdicts ask for everything, however busy the machine is with other tests
 os.environ["STACKDOCTOR_FULL"] = "1"
+
+# and their runs are nobody's history
+os.environ["STACKDOCTOR_KEEP_RUN"] = "no"

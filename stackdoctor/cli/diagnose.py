@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from stackdoctor.cli.look import Looked, Looking, look_and_judge
+from stackdoctor.cli.look import Looked, Looking, ignores_of, look_and_judge
+from stackdoctor.cli.looks import find_look, keep_look
 from stackdoctor.cli.options import (
-    SEVERITY,
     api_options,
     database_options,
     executor_options,
@@ -21,21 +20,15 @@ from stackdoctor.cli.options import (
     node_options,
     run_options,
 )
+from stackdoctor.cli.reporting import files_of, present, report_options
 from stackdoctor.diagnose.analyse import analyse
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
-from stackdoctor.diagnose.silence import refuse_unknown
 from stackdoctor.diagnose.why import why
 from stackdoctor.errors import StackdoctorError, UsageError
-from stackdoctor.inventory.ignore import Ignore
-from stackdoctor.model import Severity
-from stackdoctor.report.formats import FORMATS, SUFFIXES, Wish, outputs, write_outputs, written_as
+from stackdoctor.report.baseline import against
 from stackdoctor.report.make import make_report
-from stackdoctor.report.report import Report, exit_status
+from stackdoctor.report.runs import Bounds
 from stackdoctor.report.times import clock_time
-from stackdoctor.snapshot.format import Snapshot
-
-if TYPE_CHECKING:
-    from stackdoctor.report.html_scene import Scene
 
 __all__ = ["command"]
 
@@ -68,20 +61,20 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 @database_options
 @moment_options
 @knowledge_options
-@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True)
-@click.option("--fail-on", type=SEVERITY, default="error", show_default=True, help="Exit with 1 from here on.")
+@report_options
 @click.option("--why", "cause", metavar="CAUSE", help="Show how this cause scored, and why it won or lost.")
-@click.option("-v", "--verbose", is_flag=True, help="All evidence and every finding.")
 @click.option(
-    "-o",
-    "--output",
-    "paths",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help=f"Write the report there as well, in the format that the name ends with: {' '.join(SUFFIXES)}. Repeatable.",
+    "--baseline", metavar="RUN", help="Only what is new against it counts: a run of `history`, `last`, a report's file."
 )
-@click.option("--force", is_flag=True, help="Overwrite files of --output.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the snapshot there as well.")
+@click.option(
+    "--keep-run/--no-keep-run",
+    default=None,
+    envvar="STACKDOCTOR_KEEP_RUN",
+    help="Keep the run for `history` (default: if it looked, and is no demo).",
+)
+@click.option("--most-runs", type=click.IntRange(1), default=50, show_default=True, help="Runs that are kept.")
+@click.option("--most-mb", type=click.IntRange(1), default=500, show_default=True, help="Megabytes that are kept.")
 @_for_monitoring
 def command(
     source: Path | None,
@@ -95,6 +88,10 @@ def command(
     verbose: bool,
     paths: tuple[Path, ...],
     force: bool,
+    baseline: str | None,
+    keep_run: bool | None,
+    most_runs: int,
+    most_mb: int,
     **options: Any,
 ) -> int:
     """Look at every node and say which root cause explains all of it.
@@ -109,11 +106,12 @@ def command(
         raise UsageError(f"no playbook for {cause!r}; `stackdoctor checks --causes` lists the causes")
     if playbook is not None and paths:
         raise UsageError("--why prints how a cause scored, and writes no report: leave out --output")
-    found = outputs(paths, force=force, ask=_overwrite if sys.stdin.isatty() else None)
+    found = files_of(paths, force)
+    earlier = None if baseline is None else find_look(baseline, lambda: knowledge, snapshot=False)
     looking = Looking(demo=demo, **options)
-    ignores = _ignores(looking, knowledge)
-    drawn = form == "html" or any(output.form == "html" for output in found)
-    looked = _looked(source, looking, knowledge, raw=drawn or looking.keep is not None)
+    ignores = ignores_of(looking, knowledge)
+    raw = looking.keep is not None or form == "html" or any(output.form == "html" for output in found)
+    looked = _looked(source, looking, knowledge, raw=raw)
     snapshot = looked.snapshot
     at = None if looking.at is None else looking.at.before(snapshot.started)
     analysis = analyse(snapshot, knowledge, ignores, at, looked.parts)
@@ -123,26 +121,19 @@ def command(
         _echo_plain(why(playbook, analysis.correlation.choice, analysis.examination.findings))
         return 0
     report = make_report(snapshot, analysis)
-    wish = Wish(verbose, Severity[fail_on.upper()], functools.partial(_scene, snapshot))
-    write_outputs(report, found, wish)
-    _show(report, form, wish)
-    if form == "nagios":
-        from stackdoctor.report.nagios import nagios_status
-
-        return nagios_status(report)
-    status = exit_status(report, wish.fail_on)
-    return 0 if demo and status == 1 else status
+    if keep_run if keep_run is not None else source is None and not demo:
+        whole = snapshot if raw or not looked.parts else None
+        keep_look(report, whole, _place(source, looking), Bounds(most_runs, most_mb * 1_000_000))
+    if earlier is not None:
+        report = against(report, earlier.report, earlier.name)
+    status = present(report, snapshot, found, form, fail_on, verbose)
+    return 0 if demo and status == 1 and form != "nagios" else status
 
 
-def _ignores(looking: Looking, knowledge: Knowledge) -> tuple[Ignore, ...]:
-    """What the configuration silences; raises UsageError where it names what there is not."""
-    if looking.inventory is None:
-        return ()
-    from stackdoctor.inventory.file import read_inventory
-
-    ignores = read_inventory(looking.inventory).ignores
-    refuse_unknown(ignores, knowledge.known, {playbook.cause for playbook in knowledge.playbooks})
-    return ignores
+def _place(source: Path | None, looking: Looking) -> str:
+    if looking.demo:
+        return "the demo"
+    return str(source or looking.inventory or looking.nodes or "this host")
 
 
 def _looked(source: Path | None, looking: Looking, knowledge: Knowledge, *, raw: bool) -> Looked:
@@ -158,27 +149,6 @@ def _looked(source: Path | None, looking: Looking, knowledge: Knowledge, *, raw:
 
         write_snapshot(looked.snapshot, looking.keep)
     return looked
-
-
-def _scene(snapshot: Snapshot) -> Scene:
-    from stackdoctor.report.html_scene import make_scene
-
-    return make_scene(snapshot)
-
-
-def _overwrite(path: Path) -> bool:
-    return click.confirm(f"{path} is there already. Overwrite it?", err=True)
-
-
-def _show(report: Report, form: str, wish: Wish) -> None:
-    if form != "terminal":
-        click.echo(written_as(report, form, wish), nl=False)
-        return
-    from rich.console import Console
-
-    from stackdoctor.report.terminal import render
-
-    render(report, Console(highlight=False), verbose=wish.verbose)
 
 
 def _echo_plain(lines: Any) -> None:

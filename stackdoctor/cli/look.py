@@ -22,20 +22,22 @@ from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.names import known_of, name_the_silent
 from stackdoctor.diagnose.part import Part
 from stackdoctor.diagnose.roles import roles_of
+from stackdoctor.diagnose.silence import refuse_unknown
 from stackdoctor.errors import NothingCollected, UsageError
 from stackdoctor.facts.fact import Fact
+from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import API_ROLE, Node, NodeResults
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
 
-__all__ = ["Looked", "Looking", "look", "look_and_judge", "nodes_to_look_at"]
+__all__ = ["Looked", "Looking", "ignores_of", "look", "look_and_judge", "nodes_to_look_at"]
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Looking:
-    """How to look: the options of ``node_options`` and ``run_options``."""
+    """How to look: the options of ``node_options`` and ``run_options``; ``partial``: keep what an end halfway left."""
 
     inventory: Path | None = None
     nodes: str | None = None
@@ -55,6 +57,7 @@ class Looking:
     budget_bytes: int = 134217728
     full: bool = False
     executor: str = "threads"
+    partial: bool = True
     change: Callable[[Snapshot], Snapshot] | None = None
 
     @property
@@ -159,7 +162,8 @@ def _look(
     if looking.change is not None:
         snapshot = looking.change(snapshot)
     if not complete:
-        _keep_partial(snapshot, looking.keep)
+        if looking.partial:
+            _keep_partial(snapshot, looking.keep)
         raise KeyboardInterrupt
     _refuse_nothing(snapshot, looking)
     return Looked(snapshot, parts)
@@ -200,6 +204,17 @@ def _by_workers(
         for part, node in named
     )
     return tuple(part.results for part in told), told, complete
+
+
+def ignores_of(looking: Looking, knowledge: Knowledge) -> tuple[Ignore, ...]:
+    """What the configuration silences; raises UsageError where it names what there is not."""
+    if looking.inventory is None:
+        return ()
+    from stackdoctor.inventory.file import read_inventory
+
+    ignores = read_inventory(looking.inventory).ignores
+    refuse_unknown(ignores, knowledge.known, {playbook.cause for playbook in knowledge.playbooks})
+    return ignores
 
 
 @contextmanager

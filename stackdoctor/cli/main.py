@@ -19,6 +19,10 @@ __all__ = ["main", "stackdoctor"]
 COMMANDS = {
     "diagnose": "Look at every node and say which root cause explains all of it.",
     "triage": "Start from a symptom, a log line, a request or an instance: what it is, what it is not.",
+    "watch": "Look again and again and show what changes, until the cloud is healthy.",
+    "history": "List the runs that are kept.",
+    "show": "Show the report of a run again.",
+    "diff": "Say what changed from one look to another, or what sets a node apart from its siblings.",
     "collect": "Look at every node and keep the snapshot.",
     "plan": "Print exactly what would be run where; nothing is run.",
     "checks": "List what can be found wrong.",

@@ -43,7 +43,8 @@ def in_force(rules: Iterable[Ignore], now: float) -> tuple[tuple[Ignore, ...], t
     """The rules that hold at ``now`` (seconds since the epoch), and those that have expired: the day counts in UTC."""
     today = datetime.fromtimestamp(now, timezone.utc).date()
     rules = tuple(rules)
-    return tuple(r for r in rules if r.until >= today), tuple(r for r in rules if r.until < today)
+    over = tuple(r for r in rules if r.until is not None and r.until < today)
+    return tuple(r for r in rules if r not in over), over
 
 
 def rule_for(subject: Finding | Diagnosis, rules: Sequence[Ignore]) -> Ignore | None:

@@ -124,8 +124,18 @@ def _silenced(silenced: Silenced) -> dict[str, Any]:
     }
 
 
-def _rule(rule: Ignore) -> dict[str, str]:
-    return {"rule": str(rule), "reason": rule.reason, "until": rule.until.isoformat()}
+def _rule(rule: Ignore) -> dict[str, Any]:
+    return {
+        "rule": str(rule),
+        "reason": rule.reason,
+        "until": None if rule.until is None else rule.until.isoformat(),
+        "finding": rule.finding,
+        "cause": rule.cause,
+        "node": rule.node,
+        "subject": rule.subject,
+        "keys": dict(rule.keys),
+        "origin": rule.origin,
+    }
 
 
 def _outcomes(group: Outcomes) -> dict[str, list[str]]:

@@ -58,14 +58,18 @@ def show_silenced(page: Page, report: Report, verbose: bool) -> None:
     by_rule: dict[int, list[Silenced]] = {}
     for silenced in report.silenced:
         by_rule.setdefault(id(silenced.rule), []).append(silenced)
-    heading(page, "Silenced", 0)
+    only_known = not report.expired and all(silenced.rule.until is None for silenced in report.silenced)
+    heading(page, "Known" if only_known else "Silenced", 0)
     groups = list(by_rule.values())
     for group in groups if verbose else groups[:_SILENCED]:
         rule = group[0].rule
         causes = [silenced.diagnosis for silenced in group if silenced.diagnosis is not None]
-        what = counted(len(causes), "root cause") if causes else counted(len(group), "finding")
-        page.write(page.text(flat(f"{rule}: {what}, until {rule.until} – {rule.reason}")), 2, hang=2)
-        for text in _silent(group) if verbose else ():
+        alone = len(group) - len(causes)
+        counts = [counted(len(causes), "root cause")] if causes else []
+        what = ", ".join(counts + ([counted(alone, "finding")] if alone else []))
+        page.write(page.text(flat(f"{rule}: {what}{rule.term} – {rule.reason}")), 2, hang=2)
+        known = [diagnosis.title for diagnosis in causes[:_EARLIER]] if rule.until is None else []
+        for text in _silent(group) if verbose else known:
             page.write(page.text(flat(text)), 4, hang=2)
     folded(page, 0 if verbose else len(groups) - _SILENCED, "rule", 2)
     for rule in report.expired:

@@ -183,7 +183,7 @@ def _past(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def _silenced(rule: Any, messages: Sequence[str]) -> dict[str, Any]:
-    return {"rule": str(rule), "until": str(rule.until), "reason": rule.reason, "messages": list(messages[:20])}
+    return {"rule": str(rule), "term": rule.term, "reason": rule.reason, "messages": list(messages[:20])}
 
 
 def _inert(value: Any) -> Any:

@@ -118,7 +118,7 @@ def _nodes(report: Report, fail_on: Severity) -> Iterator[ET.Element]:
     for finding in report.findings:
         found[finding.id, finding.node].append(finding)
     silenced = {
-        (finding.id, finding.node): f"{silence.rule}, until {silence.rule.until}: {silence.rule.reason}"
+        (finding.id, finding.node): f"{silence.rule}{silence.rule.term}: {silence.rule.reason}"
         for silence in report.silenced
         for finding in silence.findings
     }

@@ -170,7 +170,7 @@ def _silenced(report: Report) -> Iterator[str]:
     if rules or report.expired:
         yield "### Silenced"
         yield ""
-        yield from (f"- {words(f'{rule}, until {rule.until}: {rule.reason}')}" for rule in rules.values())
+        yield from (f"- {words(f'{rule}{rule.term}: {rule.reason}')}" for rule in rules.values())
         yield from (f"- {words(f'{rule}: expired on {rule.until}')}" for rule in report.expired)
         yield ""
 

@@ -43,7 +43,9 @@ def verdict(report: Report) -> tuple[str, str]:
         where = f"the {answered} that {verb}" if report.failed else answered
         warnings = sum(finding.severity is Severity.WARNING for finding in left)
         but = f", but {counted(warnings, 'warning')}" if warnings else ""
-        none = "No fault found on" if report.at is None else "No cause shows in the logs of"
+        known = any(silenced.rule.until is None for silenced in report.silenced)
+        fault = "Nothing new found on" if known else "No fault found on"
+        none = fault if report.at is None else "No cause shows in the logs of"
         said = f"{none} {where}{but}."
     return said, _unknown(report)
 

@@ -43,6 +43,11 @@ def inventory(cloud: DemoCloud, tmp_path: Path) -> Path:
     return write_inventory(tmp_path / "cloud.yaml", cloud)
 
 
+@pytest.fixture
+def inventory_of(tmp_path: Path) -> Callable[[DemoCloud], Path]:
+    return lambda cloud: write_inventory(tmp_path / "cloud.yaml", cloud)
+
+
 def write_inventory(path: Path, cloud: DemoCloud) -> Path:
     lines = [f"known_hosts: {cloud.known_hosts}", "nodes:"]
     for node in cloud.nodes:

@@ -11,7 +11,7 @@ function showRest() {
     folded("Earlier in this window", DATA.history.length, el("ul", {}, DATA.history.slice(0, 200).map((cause) =>
       el("li", {}, el("b", {}, cause.title), ` · ${cause.episodes.map(([begin, end]) => `${clock(begin)}–${clock(end)}`).slice(-6).join(", ")}${cause.state === "flapping" ? " · flapping" : ""} · over`)))),
     folded("Silenced", DATA.silenced.length + DATA.expired.length, el("ul", {},
-      DATA.silenced.map((rule) => el("li", {}, `${rule.rule}, until ${rule.until}: ${rule.reason}`, el("ul", {}, rule.messages.map((text) => el("li", {}, text))))),
+      DATA.silenced.map((rule) => el("li", {}, `${rule.rule}${rule.term}: ${rule.reason}`, el("ul", {}, rule.messages.map((text) => el("li", {}, text))))),
       DATA.expired.map((rule) => el("li", {}, `${rule}: expired, silences nothing`)))),
     folded("Not looked at", DATA.gaps.length, el("ul", {}, DATA.gaps.map((gap) =>
       el("li", {}, el("b", {}, named(gap.checks)), gap.nodes.length ? ` on ${gap.nodes.join(", ")}${gap.more ? ` and ${gap.more} more` : ""}` : "", `: ${gap.why}`)))),
