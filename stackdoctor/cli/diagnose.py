@@ -20,6 +20,7 @@ from stackdoctor.cli.options import (
     node_options,
     run_options,
 )
+from stackdoctor.cli.source import read_sources, source_option
 from stackdoctor.diagnose.analyse import analyse
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.silence import refuse_unknown
@@ -59,7 +60,7 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 
 @click.command("diagnose")
 @node_options
-@click.option("--from", "source", type=click.Path(path_type=Path), help="Analyse a snapshot instead of looking.")
+@source_option
 @click.option("--demo", is_flag=True, help="Look at a recorded broken cloud, served on loopback over real SSH.")
 @api_options
 @run_options
@@ -82,7 +83,7 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the snapshot there as well.")
 @_for_monitoring
 def command(
-    source: Path | None,
+    sources: tuple[Path, ...],
     demo: bool,
     globs: tuple[str, ...],
     check_directories: tuple[Path, ...],
@@ -110,7 +111,7 @@ def command(
     found = outputs(paths, force=force, ask=_overwrite if sys.stdin.isatty() else None)
     looking = Looking(demo=demo, **options)
     ignores = _ignores(looking, knowledge)
-    snapshot = _snapshot(source, looking, knowledge)
+    snapshot = _snapshot(sources, looking, knowledge)
     at = None if looking.at is None else looking.at.before(snapshot.started)
     analysis = analyse(snapshot, knowledge, ignores, at)
     if at is not None and not analysis.examination.checked:
@@ -141,13 +142,9 @@ def _ignores(looking: Looking, knowledge: Knowledge) -> tuple[Ignore, ...]:
     return ignores
 
 
-def _snapshot(source: Path | None, looking: Looking, knowledge: Knowledge) -> Snapshot:
-    if source is not None:
-        from stackdoctor.snapshot.read import read_snapshot
-
-        if looking.nodes or looking.demo:
-            raise UsageError("--from analyses a snapshot: leave out --nodes and --demo")
-        return read_snapshot(source)
+def _snapshot(sources: tuple[Path, ...], looking: Looking, knowledge: Knowledge) -> Snapshot:
+    if sources:
+        return read_sources(sources, looking, knowledge, inventory=True)
     snapshot = look(looking, knowledge)
     if looking.keep is not None:
         from stackdoctor.snapshot.write import write_snapshot

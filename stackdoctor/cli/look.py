@@ -23,7 +23,7 @@ from stackdoctor.model import API_ROLE, Node, NodeResults
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
 
-__all__ = ["Looking", "look", "nodes_to_look_at"]
+__all__ = ["Looking", "look", "nodes_to_look_at", "with_roles"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def look(
             answered, complete = interrupted.partial, False
     believed = [] if apis is None else [apis.result(wait=complete)]
     snapshot = Snapshot(
-        nodes=(*(_with_roles(n) for n in name_the_silent(answered)), *believed),
+        nodes=(*(with_roles(n) for n in name_the_silent(answered)), *believed),
         started=started,
         seconds=time.monotonic() - clock,
         tool=f"stackdoctor {__version__}",
@@ -139,7 +139,8 @@ def _places(looking: Looking) -> Iterator[tuple[tuple[Node, ...], str]]:
         yield cloud.nodes, cloud.known_hosts
 
 
-def _with_roles(results: NodeResults) -> NodeResults:
+def with_roles(results: NodeResults) -> NodeResults:
+    """``results`` with the roles that what runs on the node shows."""
     return replace(results, node=replace(results.node, roles=roles_of(results)))
 
 
