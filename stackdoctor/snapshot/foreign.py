@@ -96,7 +96,7 @@ def is_snapshot(path: Path) -> bool:
     if path.is_dir():
         return (path / MANIFEST).is_file()
     if not path.exists():
-        raise UsageError(f"there is nothing at {path}. {UNDERSTOOD}")
+        raise UsageError(f"there is no snapshot at {path}, nor anything else. {UNDERSTOOD}")
     try:
         with tarfile.open(path, "r|*") as archive:
             first = archive.next()
@@ -132,9 +132,10 @@ def _foreign(path: Path, reading: Reading) -> tuple[NodeResults, ...]:
     tree = read_tree(path)
     roots = {match["root"] for place in tree.entries if (match := _SOS.match(place))}
     found = tuple(_reports(tree, roots, reading)) if roots else _logs_only(tree, reading)
-    if not found:
-        raise UsageError(f"{path} holds neither the outputs of a sosreport nor a log that is known. {UNDERSTOOD}")
     notes = "; ".join(tree.notes[:5])
+    if not found:
+        why = f" ({notes})" if notes else ""
+        raise UsageError(f"{path} holds neither the outputs of a sosreport nor a log that is known{why}. {UNDERSTOOD}")
     return tuple(replace(node, failure=redacted_text(f"{path}: {notes}")) for node in found) if notes else found
 
 
