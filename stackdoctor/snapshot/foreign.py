@@ -135,7 +135,7 @@ def _foreign(path: Path, reading: Reading) -> tuple[NodeResults, ...]:
     notes = "; ".join(tree.notes[:5])
     if not found:
         why = f" ({notes})" if notes else ""
-        raise UsageError(f"{path} holds neither the outputs of a sosreport nor a log that is known{why}. {UNDERSTOOD}")
+        raise UsageError(f"{path} is not a snapshot, has no outputs of sos and no log that is known{why}. {UNDERSTOOD}")
     return tuple(replace(node, failure=redacted_text(f"{path}: {notes}")) for node in found) if notes else found
 
 

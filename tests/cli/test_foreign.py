@@ -30,7 +30,7 @@ F S   UID   PID  PPID  PGID   SID CLS PRI ADDR    SZ WCHAN                      
 """
 LOG = """\
 2026-11-22 {hour}:50:32.284 879 WARNING nova.servicegroup.drivers.db [-] Lost connection to nova-conductor for \
-reporting service status.: oslo_messaging.exceptions.MessagingTimeout: Timed out waiting for a reply to message ID 06f8c4a18a29
+reporting service status.: oslo_messaging.exceptions.MessagingTimeout: Timed out waiting for a reply to message ID 06
 2026-11-22 {hour}:50:42.286 879 ERROR oslo_service.periodic_task [None \
 req-4b0ae613-0cd4-4cad-ac0d-f62dedc5e42c - - - - -] Error during ComputeManager._cleanup: \
 oslo_messaging.exceptions.MessagingTimeout: Timed out waiting for a reply to message ID 71c2a89413b44c228f1a5dad839c6efe
