@@ -52,7 +52,7 @@ $(BENCH)/installed: FORCE
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	rm -rf build
 	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
-	$(BENCH)/bin/pip install --quiet --disable-pip-version-check . ansible-core
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check . ansible-core hotsos
 
 bench: packages $(BENCH)/installed
 	$(MEASURE)/startup.py
@@ -63,6 +63,7 @@ bench: packages $(BENCH)/installed
 	$(MEASURE)/slow_node.py 50 30
 	$(MEASURE)/logs.py 256
 	$(MEASURE)/offline.py 30 300
+	$(MEASURE)/foreign.py 45
 	$(MEASURE)/firewall.py
 	$(MEASURE)/correlate.py 6000
 	$(MEASURE)/table.py
@@ -76,6 +77,7 @@ bench-full: packages $(BENCH)/installed
 	$(MEASURE)/slow_node.py 50 30
 	$(MEASURE)/logs.py 1024
 	$(MEASURE)/offline.py 100 1000
+	$(MEASURE)/foreign.py 45
 	$(MEASURE)/firewall.py
 	$(MEASURE)/correlate.py
 	$(MEASURE)/table.py

@@ -21,6 +21,7 @@ from stackdoctor.cli.options import (
     run_options,
 )
 from stackdoctor.cli.reporting import files_of, present, report_options
+from stackdoctor.cli.source import read_sources, source_option
 from stackdoctor.diagnose.analyse import analyse
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.why import why
@@ -53,7 +54,7 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 
 @click.command("diagnose")
 @node_options
-@click.option("--from", "source", type=click.Path(path_type=Path), help="Analyse a snapshot instead of looking.")
+@source_option
 @click.option("--demo", is_flag=True, help="Look at a recorded broken cloud, served on loopback over real SSH.")
 @api_options
 @run_options
@@ -77,7 +78,7 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 @click.option("--most-mb", type=click.IntRange(1), default=500, show_default=True, help="Megabytes that are kept.")
 @_for_monitoring
 def command(
-    source: Path | None,
+    sources: tuple[Path, ...],
     demo: bool,
     globs: tuple[str, ...],
     check_directories: tuple[Path, ...],
@@ -111,7 +112,7 @@ def command(
     looking = Looking(demo=demo, **options)
     ignores = ignores_of(looking, knowledge)
     raw = looking.keep is not None or form == "html" or any(output.form == "html" for output in found)
-    looked = _looked(source, looking, knowledge, raw=raw)
+    looked = _looked(sources, looking, knowledge, raw=raw)
     snapshot = looked.snapshot
     at = None if looking.at is None else looking.at.before(snapshot.started)
     analysis = analyse(snapshot, knowledge, ignores, at, looked.parts)
@@ -121,28 +122,24 @@ def command(
         _echo_plain(why(playbook, analysis.correlation.choice, analysis.examination.findings))
         return 0
     report = make_report(snapshot, analysis)
-    if keep_run if keep_run is not None else source is None and not demo:
+    if keep_run if keep_run is not None else not sources and not demo:
         whole = snapshot if raw or not looked.parts else None
-        keep_look(report, whole, _place(source, looking), Bounds(most_runs, most_mb * 1_000_000))
+        keep_look(report, whole, _place(sources, looking), Bounds(most_runs, most_mb * 1_000_000))
     if earlier is not None:
         report = against(report, earlier.report, earlier.name)
     status = present(report, snapshot, found, form, fail_on, verbose)
     return 0 if demo and status == 1 and form != "nagios" else status
 
 
-def _place(source: Path | None, looking: Looking) -> str:
+def _place(sources: tuple[Path, ...], looking: Looking) -> str:
     if looking.demo:
         return "the demo"
-    return str(source or looking.inventory or looking.nodes or "this host")
+    return str(" ".join(map(str, sources)) or looking.inventory or looking.nodes or "this host")
 
 
-def _looked(source: Path | None, looking: Looking, knowledge: Knowledge, *, raw: bool) -> Looked:
-    if source is not None:
-        from stackdoctor.snapshot.read import read_snapshot
-
-        if looking.nodes or looking.demo:
-            raise UsageError("--from analyses a snapshot: leave out --nodes and --demo")
-        return Looked(read_snapshot(source))
+def _looked(sources: tuple[Path, ...], looking: Looking, knowledge: Knowledge, *, raw: bool) -> Looked:
+    if sources:
+        return Looked(read_sources(sources, looking, knowledge, inventory=True))
     looked = look_and_judge(looking, knowledge, raw=raw)
     if looking.keep is not None:
         from stackdoctor.snapshot.write import write_snapshot

@@ -12,6 +12,7 @@ import click
 
 from stackdoctor.cli.look import Looking, look
 from stackdoctor.cli.options import node_options, run_options
+from stackdoctor.cli.source import read_sources, source_option
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.registry import Check, Need
 from stackdoctor.errors import CouldNotCheck, NotApplicable, NothingCollected, UsageError
@@ -40,10 +41,10 @@ SCHEMA = "stackdoctor/firewall/1"
 @click.argument("wanted", metavar="PORT")
 @click.option("--packet", "text", required=True, help='"udp 172.16.0.100:67 > 172.16.0.105:68", "icmp ? > 10.0.0.5".')
 @node_options
-@click.option("--from", "source", type=click.Path(path_type=Path), help="Ask a snapshot instead of looking.")
+@source_option
 @run_options
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
-def command(wanted: str, text: str, source: Path | None, form: str, **options: Any) -> int:
+def command(wanted: str, text: str, sources: tuple[Path, ...], form: str, **options: Any) -> int:
     """Say what the rules of PORT's node do to a packet to or from it, and by which rule.
 
     PORT is a port's id or its beginning, a tap, an instance's id or name, an IP or MAC address, or NODE:TAP.
@@ -53,7 +54,7 @@ def command(wanted: str, text: str, source: Path | None, form: str, **options: A
     3 the rules could not be read.
     """
     packet = parse_packet(text)
-    snapshot = _snapshot(source, Looking(**options), packet)
+    snapshot = _snapshot(sources, Looking(**options), packet)
     ports = every_port(snapshot.nodes)
     port = find_port(ports, wanted)
     node = next(n for n in snapshot.nodes if n.node.name == port.place.node)
@@ -68,14 +69,9 @@ def command(wanted: str, text: str, source: Path | None, form: str, **options: A
     return 1 if verdict.passes is False and not passed_by else 0
 
 
-def _snapshot(source: Path | None, looking: Looking, packet: Packet) -> Snapshot:
-    if source is None:
-        return look(looking, _knowledge(packet))
-    from stackdoctor.snapshot.read import read_snapshot
-
-    if looking.inventory or looking.nodes:
-        raise UsageError("--from asks a snapshot: leave out --inventory and --nodes")
-    return read_snapshot(source)
+def _snapshot(sources: tuple[Path, ...], looking: Looking, packet: Packet) -> Snapshot:
+    knowledge = _knowledge(packet)
+    return read_sources(sources, looking, knowledge) if sources else look(looking, knowledge)
 
 
 def _knowledge(packet: Packet) -> Knowledge:

@@ -21,7 +21,7 @@ from stackdoctor.collect.run import Event, Interrupted, Options, collect
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.names import known_of, name_the_silent
 from stackdoctor.diagnose.part import Part
-from stackdoctor.diagnose.roles import roles_of
+from stackdoctor.diagnose.roles import with_roles
 from stackdoctor.diagnose.silence import refuse_unknown
 from stackdoctor.errors import NothingCollected, UsageError
 from stackdoctor.facts.fact import Fact
@@ -175,7 +175,7 @@ def _here(nodes: tuple[Node, ...], plan: Plan, options: Options, on_event: Calla
     except Interrupted as interrupted:
         answered, complete = interrupted.partial, False
     named = zip(answered, name_the_silent(map(known_of, answered)), strict=True)
-    return tuple(replace(r, node=replace(node, roles=roles_of(r))) for r, node in named), (), complete
+    return tuple(with_roles(replace(r, node=node)) for r, node in named), (), complete
 
 
 def _by_workers(

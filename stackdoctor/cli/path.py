@@ -10,8 +10,8 @@ import click
 
 from stackdoctor.cli.look import Looking, look
 from stackdoctor.cli.options import node_options, run_options
+from stackdoctor.cli.source import read_sources, source_option
 from stackdoctor.diagnose.knowledge import Knowledge
-from stackdoctor.errors import UsageError
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.trace.endpoints import find
 from stackdoctor.trace.hops import BROKEN, OK
@@ -30,17 +30,17 @@ NAME = 24
 @click.argument("what", metavar="PORT|INSTANCE|IP|MAC")
 @click.option("--to", default="dhcp", show_default=True, metavar="dhcp|gateway|metadata|PORT", help="Where it goes.")
 @node_options
-@click.option("--from", "source", type=click.Path(path_type=FilePath), help="Read a snapshot instead of looking.")
+@source_option
 @run_options
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
-def command(what: str, to: str, source: FilePath | None, form: str, **options: Any) -> int:
+def command(what: str, to: str, sources: tuple[FilePath, ...], form: str, **options: Any) -> int:
     """Follow a port's packets to its DHCP server, gateway, metadata service or another port, hop by hop.
 
     A port is named by its id, its device (tap584e904e-a1), its MAC or IP address, a floating IP, or the
     instance that has it; ids can be cut.  Exit status: 0 the path is whole, 1 it is broken at a hop, 2 wrong
     use, or something on the way could not be looked at.
     """
-    snapshot = _snapshot(source, Looking(**options))
+    snapshot = _snapshot(sources, Looking(**options))
     wiring = Wiring.of(snapshot.nodes)
     found = paths(wiring, find(wiring, what), to)
     if form == "json":
@@ -53,14 +53,9 @@ def command(what: str, to: str, source: FilePath | None, form: str, **options: A
     return 0 if all(path.status == OK for path in found) else 2
 
 
-def _snapshot(source: FilePath | None, looking: Looking) -> Snapshot:
-    if source is None:
-        return look(looking, Knowledge((), (), ()), FACTS)
-    if looking.inventory or looking.nodes:
-        raise UsageError("--from reads a snapshot: leave out --inventory and --nodes")
-    from stackdoctor.snapshot.read import read_snapshot
-
-    return read_snapshot(source)
+def _snapshot(sources: tuple[FilePath, ...], looking: Looking) -> Snapshot:
+    knowledge = Knowledge((), (), ())
+    return read_sources(sources, looking, knowledge, FACTS) if sources else look(looking, knowledge, FACTS)
 
 
 def _show(found: tuple[Path, ...]) -> None:

@@ -13,6 +13,7 @@ from stackdoctor.cli.active_broker import LOGIN, login_options
 from stackdoctor.cli.consent import consent_option
 from stackdoctor.cli.look import Looking, look
 from stackdoctor.cli.options import SECONDS, node_options, run_options
+from stackdoctor.cli.source import read_sources, source_option
 from stackdoctor.cli.trace_page import show
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.errors import UsageError
@@ -40,7 +41,7 @@ def options(function: Command) -> Command:
             "--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True
         ),
         run_options,
-        click.option("--from", "source", type=click.Path(path_type=Path), help="Read a snapshot instead of looking."),
+        source_option,
         node_options,
     ):
         function = option(function)
@@ -48,16 +49,13 @@ def options(function: Command) -> Command:
 
 
 def snapshot_of(
-    source: Path | None, looking: Looking, facts: Iterable[type[Fact]], words: Iterable[str] = ()
+    sources: tuple[Path, ...], looking: Looking, facts: Iterable[type[Fact]], words: Iterable[str] = ()
 ) -> Snapshot:
     """The snapshot named, or one made now with ``facts`` and every log record that has one of ``words``."""
-    if source is None:
-        return look(looking, Knowledge((), (), ()), facts, tuple(words))
-    if looking.inventory or looking.nodes:
-        raise UsageError("--from reads a snapshot: leave out --inventory and --nodes")
-    from stackdoctor.snapshot.read import read_snapshot
-
-    return read_snapshot(source)
+    knowledge = Knowledge((), (), ())
+    if not sources:
+        return look(looking, knowledge, facts, tuple(words))
+    return read_sources(sources, looking, knowledge, facts, tuple(words))
 
 
 def told(trace: Trace, form: str) -> int:
@@ -74,7 +72,7 @@ def told(trace: Trace, form: str) -> int:
 @command.command("request")
 @click.argument("what", metavar="REQ_ID|INSTANCE")
 @options
-def request(what: str, source: Path | None, form: str, **run: Any) -> int:
+def request(what: str, sources: tuple[Path, ...], form: str, **run: Any) -> int:
     """Follow a request id, or the last request on an instance, through all services and nodes."""
     from stackdoctor.trace.named import instance_named, looks_like_request
     from stackdoctor.trace.records import read_records
@@ -83,28 +81,28 @@ def request(what: str, source: Path | None, form: str, **run: Any) -> int:
     looking = Looking(**run)
     if looks_like_request(what):
         id_ = request_id(what)
-        return told(request_trace(id_, read_records(snapshot_of(source, looking, (), (id_,)).nodes, (id_,))), form)
-    uuid, _, _ = instance_named(what, lambda facts: snapshot_of(source, looking, facts).nodes)
-    first = read_records(snapshot_of(source, looking, (), (uuid,)).nodes, (uuid,))
+        return told(request_trace(id_, read_records(snapshot_of(sources, looking, (), (id_,)).nodes, (id_,))), form)
+    uuid, _, _ = instance_named(what, lambda facts: snapshot_of(sources, looking, facts).nodes)
+    first = read_records(snapshot_of(sources, looking, (), (uuid,)).nodes, (uuid,))
     id_ = last_request(uuid, first)
-    snapshot = snapshot_of(source, looking, (), (uuid, id_))
+    snapshot = snapshot_of(sources, looking, (), (uuid, id_))
     return told(request_trace(id_, read_records(snapshot.nodes, (id_,))), form)
 
 
 @command.command("boot")
 @click.argument("what", metavar="INSTANCE")
 @options
-def boot(what: str, source: Path | None, form: str, **run: Any) -> int:
+def boot(what: str, sources: tuple[Path, ...], form: str, **run: Any) -> int:
     """Follow an instance's boot from the API to a running domain."""
     from stackdoctor.trace.boot import boot_requests, boot_trace
     from stackdoctor.trace.named import instance_named
     from stackdoctor.trace.records import read_records
 
     looking = Looking(**run)
-    uuid, name, domains = instance_named(what, lambda facts: snapshot_of(source, looking, facts).nodes)
-    first = read_records(snapshot_of(source, looking, (), (uuid,)).nodes, (uuid,))
+    uuid, name, domains = instance_named(what, lambda facts: snapshot_of(sources, looking, facts).nodes)
+    first = read_records(snapshot_of(sources, looking, (), (uuid,)).nodes, (uuid,))
     words = (uuid, *boot_requests(first))
-    records = read_records(snapshot_of(source, looking, (), words).nodes, words)
+    records = read_records(snapshot_of(sources, looking, (), words).nodes, words)
     return told(boot_trace(uuid, name, records, domains), form)
 
 
@@ -124,7 +122,7 @@ def rpc(
     seconds: float | None,
     place: str,
     yes: bool,
-    source: Path | None,
+    sources: tuple[Path, ...],
     form: str,
     **run: Any,
 ) -> int:
@@ -146,21 +144,21 @@ def rpc(
     if seconds is not None:
         from stackdoctor.cli.trace_live import live
 
-        if source is not None or what == "worst":
+        if sources or what == "worst":
             raise UsageError("--live watches what goes on: leave out --from and worst")
         return live(looking, login, seconds, message_id(what) if what else "", topic, host, place, form, yes)
     if what and what != "worst":
         id_ = message_id(what)
-        records = read_records(snapshot_of(source, looking, (), (id_,)).nodes, (id_,))
+        records = read_records(snapshot_of(sources, looking, (), (id_,)).nodes, (id_,))
         trace = message_trace(id_, records)
         if form == "json" or not target_of(records):
             return told(trace, form)
         told(trace, form)
         topic = target_of(records)
-    if source is None:
+    if not sources:
         nodes = look(looking, load_knowledge(("log.rpc-*",)), FACTS).nodes
     else:
-        nodes = snapshot_of(source, looking, FACTS).nodes
+        nodes = snapshot_of(sources, looking, FACTS).nodes
     if not topic:
         topic, host = worst(nodes)
     return told(server_trace(nodes, topic, host), form)
@@ -169,20 +167,20 @@ def rpc(
 @command.command("volume")
 @click.argument("what", metavar="VOLUME")
 @options
-def volume(what: str, source: Path | None, form: str, **run: Any) -> int:
+def volume(what: str, sources: tuple[Path, ...], form: str, **run: Any) -> int:
     """Follow a volume from the API over its target and session to the disk in a guest."""
     from stackdoctor.trace.records import read_records
     from stackdoctor.trace.volume import FACTS, volume_id, volume_of, volume_trace
 
     id_ = volume_id(what)
-    nodes = snapshot_of(source, Looking(**run), FACTS, (id_,)).nodes
+    nodes = snapshot_of(sources, Looking(**run), FACTS, (id_,)).nodes
     return told(volume_trace(volume_of(nodes, id_), read_records(nodes, (id_,))), form)
 
 
 @command.command("dhcp")
 @click.argument("what", metavar="PORT|INSTANCE|MAC|IP")
 @options
-def dhcp(what: str, source: Path | None, form: str, **run: Any) -> int:
+def dhcp(what: str, sources: tuple[Path, ...], form: str, **run: Any) -> int:
     """Follow a guest's DHCP exchange: DISCOVER, OFFER, REQUEST, ACK."""
     from stackdoctor.trace.dhcp import dhcp_trace
     from stackdoctor.trace.endpoints import find
@@ -191,8 +189,8 @@ def dhcp(what: str, source: Path | None, form: str, **run: Any) -> int:
     from stackdoctor.trace.wiring import FACTS, Wiring
 
     looking = Looking(**run)
-    wiring = Wiring.of(snapshot_of(source, looking, FACTS).nodes)
+    wiring = Wiring.of(snapshot_of(sources, looking, FACTS).nodes)
     guest = find(wiring, what)
-    records = read_records(snapshot_of(source, looking, (), (guest.mac,)).nodes, (guest.mac,))
+    records = read_records(snapshot_of(sources, looking, (), (guest.mac,)).nodes, (guest.mac,))
     traces = [dhcp_trace(wiring, guest, path, records) for path in paths(wiring, guest, "dhcp")]
     return max(told(trace, form) for trace in traces)

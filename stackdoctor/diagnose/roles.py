@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from stackdoctor.errors import CouldNotCheck, NotApplicable
 from stackdoctor.facts.processes import Processes
 from stackdoctor.facts.services import Services
 from stackdoctor.model import NodeResults
 
-__all__ = ["ROLE_PROBES", "roles_of"]
+__all__ = ["ROLE_PROBES", "with_roles"]
 
 ROLE_PROBES = (*Processes.probes, *Services.probes)
 
@@ -33,11 +34,12 @@ ROLES = {
 }
 
 
-def roles_of(results: NodeResults) -> frozenset[str]:
-    """The given roles and those that the services on the node show; empty where nothing of a cloud is seen."""
+def with_roles(results: NodeResults) -> NodeResults:
+    """``results`` with the given roles and those that the services on the node show; none where no cloud is seen."""
     services: set[str] = set()
     with suppress(CouldNotCheck, NotApplicable):
         services |= {p.service for p in Processes.parse(results)}
     with suppress(CouldNotCheck, NotApplicable):
         services |= {s.name for s in Services.parse(results) if s.active == "active" or s.down}
-    return results.node.roles | {role for role, programs in ROLES.items() if programs & services}
+    shown = {role for role, programs in ROLES.items() if programs & services}
+    return replace(results, node=replace(results.node, roles=results.node.roles | shown))

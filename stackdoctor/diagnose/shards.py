@@ -19,7 +19,7 @@ from stackdoctor.collect.session import said
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.diagnose.part import Part, light, part_of
 from stackdoctor.diagnose.registry import Check
-from stackdoctor.diagnose.roles import roles_of
+from stackdoctor.diagnose.roles import with_roles
 from stackdoctor.model import Node, NodeResults
 
 __all__ = ["Shard", "ShardsBrokenOff", "Share", "look_at", "look_by_shards", "shards_of"]
@@ -82,7 +82,7 @@ def look_at(shard: Shard) -> Share:
     checks = tuple(c for c in _knowledge((), shard.check_directories).checks if c.id in shard.checks)
     events: list[Event] = []
     answered = collect(shard.nodes, shard.plan, shard.options, events.append)
-    parts = (part_of(replace(r, node=replace(r.node, roles=roles_of(r))), checks, shard.at) for r in answered)
+    parts = (part_of(with_roles(r), checks, shard.at) for r in answered)
     told = tuple(event for event in events if not isinstance(event, ProbeDone))
     return Share(tuple(part if shard.raw else light(part) for part in parts), told)
 

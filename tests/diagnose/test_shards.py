@@ -22,7 +22,7 @@ from stackdoctor.demo.server import DemoCloud, serve
 from stackdoctor.diagnose.analyse import analyse
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.part import Part, light, part_of
-from stackdoctor.diagnose.roles import roles_of
+from stackdoctor.diagnose.roles import with_roles
 from stackdoctor.diagnose.shards import Shard, look_at, look_by_shards, shards_of
 from stackdoctor.errors import UsageError
 from stackdoctor.model import Node, NodeResults
@@ -72,7 +72,7 @@ def said(nodes: Sequence[NodeResults], knowledge: Knowledge, parts: Sequence[Par
 def by_threads(cloud: DemoCloud, knowledge: Knowledge) -> str:
     shard = whole(cloud, knowledge)
     answered = collect(shard.nodes, shard.plan, shard.options)
-    return said([replace(r, node=replace(r.node, roles=roles_of(r))) for r in answered], knowledge)
+    return said(list(map(with_roles, answered)), knowledge)
 
 
 @contextmanager

@@ -8,9 +8,10 @@ everything it started as soon as its standard input closes.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 
-__all__ = ["PARTS", "source"]
+__all__ = ["ARCHIVED", "PARTS", "source"]
 
 PARTS = (
     *("secrets", "wire", "burden", "commands", "loop", "reading", "aside", "asker"),
@@ -19,11 +20,16 @@ PARTS = (
 )
 """The modules in the order in which they are sent: each needs only those before it."""
 
+ARCHIVED = (
+    *("secrets", "burden", "commands", "loop", "stamps", "records", "unpacked", "logfile", "logscan", "archived"),
+)
+"""The modules that scan the logs of an archive, on this machine; no node gets the last one."""
+
 _OWN_IMPORT = re.compile(r"^from stackdoctor\.collect\.agent\.\w+ import (?:\([^)]*\)|[^\n]*)\n", re.MULTILINE)
 
 
-def source() -> bytes:
-    """The program as it is sent: all parts as one file, which imports nothing of this package."""
+def source(modules: Iterable[str] = PARTS) -> bytes:
+    """The program as it is sent: its modules as one file, which imports nothing of this package."""
     folder = files("stackdoctor.collect.agent")
-    parts = (folder.joinpath(f"{part}.py").read_text(encoding="utf-8") for part in PARTS)
+    parts = (folder.joinpath(f"{part}.py").read_text(encoding="utf-8") for part in modules)
     return "\n".join(_OWN_IMPORT.sub("", part) for part in parts).encode()

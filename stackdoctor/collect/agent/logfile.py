@@ -71,6 +71,8 @@ class LogFile:
 
     def __init__(self, path: str, service: str, form: str, signatures: List[Signature], limits: Dict[str, Any]) -> None:
         self.path, self.service, self.form = path, service, form
+        self.place = path  # where it is opened; of what lies in an archive that is another one
+        self.newest: Optional[float] = None  # no stamp is later; None: when the file was written last
         self.signatures = [s for s in signatures if any(fnmatch.fnmatchcase(service, glob_) for glob_ in s.services)]
         self.limits = limits
         self.status = "out-of-window"
@@ -92,22 +94,23 @@ class LogFile:
     def open(self, since: float) -> bool:
         """Find the window; whether there is anything in it."""
         try:
-            known = os.stat(self.path)
-            if not stat.S_ISREG(known.st_mode) or known.st_mtime < since or not known.st_size:
+            known = os.stat(self.place)
+            newest = known.st_mtime if self.newest is None else self.newest
+            if not stat.S_ISREG(known.st_mode) or newest < since or not known.st_size:
                 return False
-            self.stamps = Stamps(known.st_mtime)
+            self.stamps = Stamps(newest)
             self.status = "read"
             if self.path.endswith((".xz", ".bz2")):
                 raise OSError("in a format that is not unpacked here")
             if self.path.endswith(".gz"):
-                self.file = Unpacked(self.path)
+                self.file = Unpacked(self.place)
                 self.size = self.file.size
                 self.start = self.window_start(since)
                 if self.file.begin and b"\n" not in read_at(self.file, 0, self.start)[:-1]:
                     self.status = "unreadable: of all but its last %d MiB" % (KEPT >> 20)
                 self.file.forget(self.start - RECORD)
             else:
-                self.file = open(self.path, "rb", buffering=0)  # noqa: SIM115
+                self.file = open(self.place, "rb", buffering=0)  # noqa: SIM115
                 self.size = known.st_size
                 self.start = self.window_start(since)
             if not self.stamped:
