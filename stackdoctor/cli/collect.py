@@ -11,7 +11,6 @@ import click
 
 from stackdoctor.cli.look import Looking, look
 from stackdoctor.cli.options import (
-    api_options,
     database_options,
     knowledge_options,
     moment_options,
@@ -29,7 +28,6 @@ __all__ = ["command"]
 
 @click.command("collect")
 @node_options
-@api_options
 @run_options
 @database_options
 @moment_options

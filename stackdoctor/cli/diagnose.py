@@ -12,14 +12,14 @@ import click
 
 from stackdoctor.cli.look import Looking, look
 from stackdoctor.cli.options import (
-    SEVERITY,
-    api_options,
     database_options,
     knowledge_options,
     moment_options,
     node_options,
     run_options,
 )
+from stackdoctor.cli.report_options import report_options
+from stackdoctor.cli.settings import BESIDE, Settings
 from stackdoctor.diagnose.analyse import analyse
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.silence import refuse_unknown
@@ -27,7 +27,7 @@ from stackdoctor.diagnose.why import why
 from stackdoctor.errors import StackdoctorError, UsageError
 from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import Severity
-from stackdoctor.report.formats import FORMATS, SUFFIXES, Wish, outputs, write_outputs, written_as
+from stackdoctor.report.formats import SUFFIXES, Wish, outputs, write_outputs, written_as
 from stackdoctor.report.make import make_report
 from stackdoctor.report.report import Report, exit_status
 from stackdoctor.report.times import clock_time
@@ -43,9 +43,9 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
     """With ``--format nagios`` an error is the status UNKNOWN: what the others are would be taken for the cloud's."""
 
     @functools.wraps(run)
-    def wrapped(*, form: str, **rest: Any) -> int:
+    def wrapped(*settings: Any, form: str, **rest: Any) -> int:
         try:
-            return run(form=form, **rest)
+            return run(*settings, form=form, **rest)
         except StackdoctorError as error:
             if form != "nagios":
                 raise
@@ -61,15 +61,12 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 @node_options
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Analyse a snapshot instead of looking.")
 @click.option("--demo", is_flag=True, help="Look at a recorded broken cloud, served on loopback over real SSH.")
-@api_options
 @run_options
 @database_options
 @moment_options
 @knowledge_options
-@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True)
-@click.option("--fail-on", type=SEVERITY, default="error", show_default=True, help="Exit with 1 from here on.")
+@report_options
 @click.option("--why", "cause", metavar="CAUSE", help="Show how this cause scored, and why it won or lost.")
-@click.option("-v", "--verbose", is_flag=True, help="All evidence and every finding.")
 @click.option(
     "-o",
     "--output",
@@ -80,8 +77,10 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 )
 @click.option("--force", is_flag=True, help="Overwrite files of --output.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the snapshot there as well.")
+@click.pass_obj
 @_for_monitoring
 def command(
+    settings: Settings | None,
     source: Path | None,
     demo: bool,
     globs: tuple[str, ...],
@@ -109,7 +108,7 @@ def command(
         raise UsageError("--why prints how a cause scored, and writes no report: leave out --output")
     found = outputs(paths, force=force, ask=_overwrite if sys.stdin.isatty() else None)
     looking = Looking(demo=demo, **options)
-    ignores = _ignores(looking, knowledge)
+    ignores = _ignores(looking.inventory, settings or Settings(), knowledge)
     snapshot = _snapshot(source, looking, knowledge)
     at = None if looking.at is None else looking.at.before(snapshot.started)
     analysis = analyse(snapshot, knowledge, ignores, at)
@@ -130,13 +129,17 @@ def command(
     return 0 if demo and status == 1 else status
 
 
-def _ignores(looking: Looking, knowledge: Knowledge) -> tuple[Ignore, ...]:
-    """What the configuration silences; raises UsageError where it names what there is not."""
-    if looking.inventory is None:
-        return ()
-    from stackdoctor.inventory.file import read_inventory
+def _ignores(inventory: Path | None, settings: Settings, knowledge: Knowledge) -> tuple[Ignore, ...]:
+    """What the configuration and the inventory silence; raises UsageError where they name what there is not.
 
-    ignores = read_inventory(looking.inventory).ignores
+    With --from the configured inventory is not looked at, and what it silences counts all the same.
+    """
+    file = inventory or settings.inventory
+    ignores = settings.ignores
+    if file is not None:
+        from stackdoctor.inventory.file import read_inventory
+
+        ignores += tuple(ignore for ignore in read_inventory(file, BESIDE).ignores if ignore not in ignores)
     refuse_unknown(ignores, knowledge.known, {playbook.cause for playbook in knowledge.playbooks})
     return ignores
 

@@ -8,20 +8,25 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stackdoctor import __version__
 from stackdoctor.cli.moment import Moment
+from stackdoctor.cli.nodes import nodes_to_look_at
 from stackdoctor.cli.progress import progress
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.names import name_the_silent
 from stackdoctor.diagnose.roles import roles_of
-from stackdoctor.errors import NothingCollected, UsageError
+from stackdoctor.errors import NothingCollected
 from stackdoctor.facts.fact import Fact
 from stackdoctor.model import API_ROLE, Node, NodeResults
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
+
+if TYPE_CHECKING:
+    from stackdoctor.collect.run import Options
 
 __all__ = ["Looking", "look", "nodes_to_look_at"]
 
@@ -48,31 +53,25 @@ class Looking:
     budget_bytes: int = 134217728
     full: bool = False
     change: Callable[[Snapshot], Snapshot] | None = None
+    login: str = ""
+    only: tuple[str, ...] = ()
+    from_cloud: bool = False
 
     @property
     def consents(self) -> frozenset[str]:
         """What the operator allows to be asked besides."""
         return frozenset(("database",) if self.database else ())
 
+    def options(self, known_hosts: str) -> Options:
+        """How nodes are reached; ``known_hosts`` is a file instead of the user's own (empty: none)."""
+        from stackdoctor.collect.run import Options
+
+        options = Options(self.timeout, self.parallel, known_hosts, self.accept_new)
+        return replace(options, ssh_config=str(self.ssh_config)) if self.ssh_config else options
+
     def window(self, now: float) -> float:
         """How many seconds back from ``now`` logs are read: ``since`` before the moment that is asked about."""
         return self.since + (0.0 if self.at is None else now - self.at.before(now))
-
-
-def nodes_to_look_at(looking: Looking) -> tuple[tuple[Node, ...], str]:
-    """The nodes and the file of known host keys (empty: the user's own); this host where none are named."""
-    from stackdoctor.inventory.file import read_inventory
-    from stackdoctor.inventory.nodelist import parse_nodes
-
-    if looking.inventory is not None and looking.nodes is not None:
-        raise UsageError("--inventory and --nodes were both given: name the nodes in one way")
-    known_hosts = str(looking.known_hosts or "")
-    if looking.inventory is not None:
-        inventory = read_inventory(looking.inventory)
-        return inventory.nodes, known_hosts or inventory.known_hosts
-    if looking.nodes is not None:
-        return parse_nodes(looking.nodes), known_hosts
-    return (Node("localhost", named=False),), known_hosts
 
 
 def look(
@@ -84,7 +83,7 @@ def look(
     KeyboardInterrupt after Ctrl-C, with what was there by then written to disk.
     """
     from stackdoctor.collect.believing import start_reading
-    from stackdoctor.collect.run import Interrupted, Options, collect
+    from stackdoctor.collect.run import Interrupted, collect
     from stackdoctor.trace.records import record_scan
 
     with ExitStack() as stack:
@@ -97,13 +96,7 @@ def look(
             plan = replace(plan, apis=())
         if words:
             plan = replace(plan, logs=record_scan(words, window))
-        options = Options(
-            timeout=looking.timeout,
-            parallel=looking.parallel,
-            known_hosts=known_hosts,
-            accept_new=looking.accept_new,
-            **({"ssh_config": str(looking.ssh_config)} if looking.ssh_config else {}),
-        )
+        options = looking.options(known_hosts)
         started = time.time()
         clock = time.monotonic()
         on_event = stack.enter_context(progress(len(nodes), quiet=looking.quiet))
@@ -144,11 +137,11 @@ def _with_roles(results: NodeResults) -> NodeResults:
 
 
 def _refuse_nothing(snapshot: Snapshot, looking: Looking) -> None:
-    alone = looking.inventory is None and looking.nodes is None and not looking.demo
+    alone = looking.inventory is None and looking.nodes is None and not (looking.demo or looking.from_cloud)
     if alone and not any(n.node.roles - {API_ROLE} for n in snapshot.nodes):
         raise NothingCollected(
-            "this host shows no trace of OpenStack. Name the nodes of your cloud with --inventory FILE or"
-            " --nodes a,b,c, or see a diagnosis of a recorded cloud with --demo"
+            "this host shows no trace of OpenStack. Name the nodes of your cloud with --inventory FILE,"
+            " --nodes a,b,c or --from-cloud, or see a diagnosis of a recorded cloud with --demo"
         )
     nodes = [n for n in snapshot.nodes if API_ROLE not in n.node.roles]
     if all(n.failure and not n.results for n in nodes):

@@ -156,6 +156,5 @@ def unknown_key(what: str, name: str, near: Sequence[str], known: Sequence[str])
     if _SECRET.search(name):
         return f"{name!r} would be a secret, and none belongs into this file: log in with a key or an ssh agent"
     close = difflib.get_close_matches(name, near, 1)
-    return f"{what} has no key {name!r}: " + (
-        f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-    )
+    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    return f"{what} has no key {name!r}: {hint}"
