@@ -99,8 +99,6 @@ def _lookup(address: Address, path: str) -> tuple[dict[str, str], tuple[str, ...
         said = dict(config.lookup(address.host))
     except (paramiko.SSHException, ValueError, KeyError) as error:
         raise UsageError(f"{path}, for {address.host}: {error}") from error
-    except ImportError as error:
-        raise UsageError(f"{path}, for {address.host}: `Match exec` is not supported") from error
     files = said.pop("identityfile", None)
     return (
         {keyword: value for keyword, value in said.items() if isinstance(value, str)},
@@ -127,6 +125,8 @@ def _lines(path: str, depth: int, outer: str = "") -> list[str]:
     for line in written:
         found = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(\S.*)", line)
         keyword, value = (found[1].lower(), found[2].strip()) if found else ("", "")
+        if keyword == "match":
+            _refuse_unknown(value, path)
         if keyword in ("host", "match"):
             own = value if keyword == "match" else "originalhost " + ",".join(_words(value, path))
             criteria = " ".join(filter(None, (outer, own if own.lower() != "all" else ""))) or "all"
@@ -140,6 +140,21 @@ def _lines(path: str, depth: int, outer: str = "") -> list[str]:
         else:
             lines.append(line)
     return lines
+
+
+def _refuse_unknown(value: str, path: str) -> None:
+    """Criteria that are not known would be taken for fulfilled, and ``exec`` would run a program."""
+    words = [word for part in _words(value, path) for word in part.split("=", 1)]
+    while words:
+        criterion = words.pop(0).lstrip("!").lower()
+        if criterion in ("all", "canonical", "final"):
+            continue
+        if criterion not in ("host", "originalhost", "user", "localuser") or not words:
+            raise UsageError(
+                f"{path}: `Match {value}`: {criterion or 'this'} is not followed, and nothing is run for it:"
+                " give a file without it, --ssh-config FILE"
+            )
+        words.pop(0)
 
 
 def _words(value: str, path: str) -> list[str]:

@@ -145,6 +145,15 @@ def test_a_configuration_that_cannot_be_understood_is_named(home: Path, text: st
         login(text, Node("n", "n"), home)
 
 
+@pytest.mark.parametrize(
+    "criteria", ["exec 'touch {}'", "host n exec 'touch {}'", "tagged x", "localnetwork 10.0.0.0/8", "host"]
+)
+def test_what_a_match_asks_for_and_is_not_followed_is_refused_and_not_run(home: Path, criteria: str) -> None:
+    with pytest.raises(UsageError, match="is not followed"):
+        login(f"Match {criteria.format(home / 'ran')}\n Port 3\n", Node("n", "n"), home)
+    assert not (home / "ran").exists()
+
+
 def test_a_user_who_could_smuggle_lines_into_the_configuration_is_refused(home: Path) -> None:
     with pytest.raises(UsageError, match="cannot be a user's name"):
         login("", Node("n", "n", user="root\nProxyCommand touch /tmp/x"), home)
