@@ -29,7 +29,7 @@ _SPEC.loader.exec_module(api_cloud)
 def planned(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`plan` with ``text`` on its standard input."""
     asked = [sys.executable, "-m", "stackdoctor", "--config", os.devnull, "plan", *arguments]
-    return subprocess.run(asked, input=text, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(asked, input=text, capture_output=True, text=True, timeout=300, check=False)
 
 
 def nodes_of(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -75,7 +75,7 @@ def test_a_terminal_gives_no_list() -> None:
     ours, theirs = pty.openpty()
     try:
         asked = [sys.executable, "-m", "stackdoctor", "plan", "--nodes", "-"]
-        done = subprocess.run(asked, stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(asked, stdin=theirs, capture_output=True, text=True, timeout=300, check=False)
     finally:
         os.close(ours)
         os.close(theirs)
