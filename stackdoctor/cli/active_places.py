@@ -77,10 +77,7 @@ def known_nodes(looking: Looking) -> tuple[Mapping[str, Node], str]:
 
 def known_options(looking: Looking, known_hosts: str) -> Options:
     """How nodes are reached."""
-    from stackdoctor.collect.run import Options
-
-    options = Options(known_hosts=known_hosts, accept_new=looking.accept_new)
-    return replace(options, ssh_config=str(looking.ssh_config)) if looking.ssh_config else options
+    return replace(looking.options(known_hosts), timeout=10.0, parallel=32)
 
 
 def asked(looking: Looking, probes: Mapping[str, Sequence[Probe]]) -> Mapping[str, NodeResults]:

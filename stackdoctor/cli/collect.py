@@ -11,7 +11,6 @@ import click
 
 from stackdoctor.cli.look import Looking, look_and_judge
 from stackdoctor.cli.options import (
-    api_options,
     database_options,
     executor_options,
     knowledge_options,
@@ -30,7 +29,6 @@ __all__ = ["command"]
 
 @click.command("collect")
 @node_options
-@api_options
 @run_options
 @executor_options
 @database_options

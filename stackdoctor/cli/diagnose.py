@@ -12,7 +12,6 @@ import click
 from stackdoctor.cli.look import Looked, Looking, ignores_of, look_and_judge
 from stackdoctor.cli.looks import find_look, keep_look
 from stackdoctor.cli.options import (
-    api_options,
     database_options,
     executor_options,
     knowledge_options,
@@ -21,6 +20,7 @@ from stackdoctor.cli.options import (
     run_options,
 )
 from stackdoctor.cli.reporting import files_of, present, report_options
+from stackdoctor.cli.settings import Settings
 from stackdoctor.cli.source import read_sources, source_option
 from stackdoctor.diagnose.analyse import analyse
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
@@ -38,9 +38,9 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
     """With ``--format nagios`` an error is the status UNKNOWN: what the others are would be taken for the cloud's."""
 
     @functools.wraps(run)
-    def wrapped(*, form: str, **rest: Any) -> int:
+    def wrapped(*settings: Any, form: str, **rest: Any) -> int:
         try:
-            return run(form=form, **rest)
+            return run(*settings, form=form, **rest)
         except StackdoctorError as error:
             if form != "nagios":
                 raise
@@ -56,7 +56,6 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 @node_options
 @source_option
 @click.option("--demo", is_flag=True, help="Look at a recorded broken cloud, served on loopback over real SSH.")
-@api_options
 @run_options
 @executor_options
 @database_options
@@ -76,8 +75,10 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 )
 @click.option("--most-runs", type=click.IntRange(1), default=50, show_default=True, help="Runs that are kept.")
 @click.option("--most-mb", type=click.IntRange(1), default=500, show_default=True, help="Megabytes that are kept.")
+@click.pass_obj
 @_for_monitoring
 def command(
+    settings: Settings | None,
     sources: tuple[Path, ...],
     demo: bool,
     globs: tuple[str, ...],
@@ -110,7 +111,7 @@ def command(
     found = files_of(paths, force)
     earlier = None if baseline is None else find_look(baseline, lambda: knowledge, snapshot=False)
     looking = Looking(demo=demo, **options)
-    ignores = ignores_of(looking, knowledge)
+    ignores = ignores_of(looking.inventory, settings, knowledge)
     raw = looking.keep is not None or form == "html" or any(output.form == "html" for output in found)
     looked = _looked(sources, looking, knowledge, raw=raw)
     snapshot = looked.snapshot

@@ -15,7 +15,9 @@ import click
 
 from stackdoctor import __version__
 from stackdoctor.cli.moment import Moment
+from stackdoctor.cli.nodes import nodes_to_look_at
 from stackdoctor.cli.progress import progress
+from stackdoctor.cli.settings import BESIDE, Settings
 from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.run import Event, Interrupted, Options, collect
 from stackdoctor.diagnose.knowledge import Knowledge
@@ -59,31 +61,23 @@ class Looking:
     executor: str = "threads"
     partial: bool = True
     change: Callable[[Snapshot], Snapshot] | None = None
+    login: str = ""
+    only: tuple[str, ...] = ()
+    from_cloud: bool = False
 
     @property
     def consents(self) -> frozenset[str]:
         """What the operator allows to be asked besides."""
         return frozenset(("database",) if self.database else ())
 
+    def options(self, known_hosts: str) -> Options:
+        """How nodes are reached; ``known_hosts`` is a file instead of the user's own (empty: none)."""
+        options = Options(self.timeout, self.parallel, known_hosts, self.accept_new)
+        return replace(options, ssh_config=str(self.ssh_config)) if self.ssh_config else options
+
     def window(self, now: float) -> float:
         """How many seconds back from ``now`` logs are read: ``since`` before the moment that is asked about."""
         return self.since + (0.0 if self.at is None else now - self.at.before(now))
-
-
-def nodes_to_look_at(looking: Looking) -> tuple[tuple[Node, ...], str]:
-    """The nodes and the file of known host keys (empty: the user's own); this host where none are named."""
-    from stackdoctor.inventory.file import read_inventory
-    from stackdoctor.inventory.nodelist import parse_nodes
-
-    if looking.inventory is not None and looking.nodes is not None:
-        raise UsageError("--inventory and --nodes were both given: name the nodes in one way")
-    known_hosts = str(looking.known_hosts or "")
-    if looking.inventory is not None:
-        inventory = read_inventory(looking.inventory)
-        return inventory.nodes, known_hosts or inventory.known_hosts
-    if looking.nodes is not None:
-        return parse_nodes(looking.nodes), known_hosts
-    return (Node("localhost", named=False),), known_hosts
 
 
 @dataclass(frozen=True)
@@ -137,13 +131,7 @@ def _look(
             plan = replace(plan, apis=())
         if words:
             plan = replace(plan, logs=record_scan(words, window))
-        options = Options(
-            timeout=looking.timeout,
-            parallel=looking.parallel,
-            known_hosts=known_hosts,
-            accept_new=looking.accept_new,
-            **({"ssh_config": str(looking.ssh_config)} if looking.ssh_config else {}),
-        )
+        options = looking.options(known_hosts)
         patterns = len(plan.logs.patterns) if plan.logs else 0
         _LOG.debug("the plan: %d probes, %d log patterns, %d API reads", len(plan.probes), patterns, len(plan.apis))
         started = time.time()
@@ -206,13 +194,18 @@ def _by_workers(
     return tuple(part.results for part in told), told, complete
 
 
-def ignores_of(looking: Looking, knowledge: Knowledge) -> tuple[Ignore, ...]:
-    """What the configuration silences; raises UsageError where it names what there is not."""
-    if looking.inventory is None:
-        return ()
-    from stackdoctor.inventory.file import read_inventory
+def ignores_of(inventory: Path | None, settings: Settings | None, knowledge: Knowledge) -> tuple[Ignore, ...]:
+    """What the configuration and the inventory silence; raises UsageError where they name what there is not.
 
-    ignores = read_inventory(looking.inventory).ignores
+    With --from the configured inventory is not looked at, and what it silences counts all the same.
+    """
+    settings = settings or Settings()
+    file = inventory or settings.inventory
+    ignores = settings.ignores
+    if file is not None:
+        from stackdoctor.inventory.file import read_inventory
+
+        ignores += tuple(ignore for ignore in read_inventory(file, BESIDE).ignores if ignore not in ignores)
     refuse_unknown(ignores, knowledge.known, {playbook.cause for playbook in knowledge.playbooks})
     return ignores
 
@@ -229,11 +222,11 @@ def _places(looking: Looking) -> Iterator[tuple[tuple[Node, ...], str]]:
 
 
 def _refuse_nothing(snapshot: Snapshot, looking: Looking) -> None:
-    alone = looking.inventory is None and looking.nodes is None and not looking.demo
+    alone = looking.inventory is None and looking.nodes is None and not (looking.demo or looking.from_cloud)
     if alone and not any(n.node.roles - {API_ROLE} for n in snapshot.nodes):
         raise NothingCollected(
-            "this host shows no trace of OpenStack. Name the nodes of your cloud with --inventory FILE or"
-            " --nodes a,b,c, or see a diagnosis of a recorded cloud with --demo"
+            "this host shows no trace of OpenStack. Name the nodes of your cloud with --inventory FILE,"
+            " --nodes a,b,c or --from-cloud, or see a diagnosis of a recorded cloud with --demo"
         )
     nodes = [n for n in snapshot.nodes if API_ROLE not in n.node.roles]
     if all(n.failure and not n.results for n in nodes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -35,6 +36,7 @@ COMMANDS = {
     "exam": "Judge the verdicts on recorded clouds (for contributors).",
     "playbook": "Read the playbooks as runbooks: list, show.",
     "explain": "Explain a check, a log signature or a cause.",
+    "config": "Check the configuration, and show what is set and where.",
     "firewall": "Say what a node's rules do to one packet of a port, and by which rule.",
 }
 """Each command lives in the module of its name; its help stands here so that `--help` imports none of them."""
@@ -75,13 +77,31 @@ class CommandsByModule(click.Group):
             close = difflib.get_close_matches(args[0], COMMANDS, 1)
             hint = f" Did you mean {close[0]}?" if close else ""
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and name != "config" and not ctx.resilient_parsing and not {"-h", "--help"} & set(rest):
+            _configure(ctx, command)
+        return name, command, rest
+
+
+def _configure(ctx: click.Context, command: click.Command) -> None:
+    """Give the command what the configuration sets, under what the command line says; nothing loads where none is."""
+    from stackdoctor.cli.settings import configuration_files, read_settings
+
+    files = configuration_files(ctx.params.get("config"))
+    if files:
+        from stackdoctor.cli.settings_file import defaults_of
+
+        ctx.obj = read_settings(files)
+        ctx.default_map = {str(command.name): defaults_of(command, ctx.obj)}
 
 
 @click.group(cls=CommandsByModule, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="stackdoctor")
 @debug_option("STACKDOCTOR_DEBUG")
-def stackdoctor() -> None:
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Instead of ~/.config/stackdoctor and ./stackdoctor.yaml."
+)
+def stackdoctor(config: Path | None) -> None:
     """Find the root cause of what an OpenStack cloud shows.
 
     stackdoctor looks at every node at once over SSH, read-only and with nothing

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from stackdoctor.cli.options import SEVERITY
+from stackdoctor.cli.options import SEVERITY, setting, together
 from stackdoctor.model import Severity
 from stackdoctor.report.formats import FORMATS, SUFFIXES, Output, Wish, outputs, write_outputs, written_as
 from stackdoctor.report.report import Report, exit_status
@@ -21,13 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["files_of", "present", "report_options"]
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def report_options(command: Command) -> Command:
-    """The options ``form``, ``fail_on``, ``verbose``, ``paths`` and ``force``."""
-    for option in (
-        click.option("--force", is_flag=True, help="Overwrite files of --output."),
+report_options = together(
+    [
+        setting("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True),
+        setting("--fail-on", type=SEVERITY, default="error", show_default=True, help="Exit with 1 from here on."),
+        setting("-v", "--verbose", is_flag=True, help="All evidence and every finding."),
         click.option(
             "-o",
             "--output",
@@ -37,12 +34,10 @@ def report_options(command: Command) -> Command:
             help=f"Write the report there as well, in the format that the name ends with: {' '.join(SUFFIXES)}."
             " Repeatable.",
         ),
-        click.option("-v", "--verbose", is_flag=True, help="All evidence and every finding."),
-        click.option("--fail-on", type=SEVERITY, default="error", show_default=True, help="Exit with 1 from here on."),
-        click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True),
-    ):
-        command = option(command)
-    return command
+        click.option("--force", is_flag=True, help="Overwrite files of --output."),
+    ]
+)
+"""The options ``form``, ``fail_on``, ``verbose``, ``paths`` and ``force``."""
 
 
 def files_of(paths: tuple[Path, ...], force: bool) -> tuple[Output, ...]:

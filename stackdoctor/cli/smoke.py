@@ -14,7 +14,7 @@ import click
 
 from stackdoctor.cli.consent import consent_option, need_consent
 from stackdoctor.cli.look import Looking
-from stackdoctor.cli.options import SECONDS, api_options, node_options
+from stackdoctor.cli.options import SECONDS, node_options
 from stackdoctor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ MARGIN = 60.0
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @consent_option
-@api_options
 @node_options
 def command(
     hot: Path | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stackdoctor.cli.look import Looking
-from stackdoctor.cli.options import api_options, database_options, knowledge_options, node_options, run_options
+from stackdoctor.cli.options import database_options, knowledge_options, node_options, run_options
 from stackdoctor.cli.triage_ask import Seen, ask, has_terminal, known_symptom
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.errors import UsageError
@@ -32,7 +32,6 @@ LONGEST_LINE = 65536
 @click.option("--request", default="", metavar="REQ_ID", help="A request that failed or hangs.")
 @node_options
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Judge a snapshot instead of looking.")
-@api_options
 @run_options
 @database_options
 @knowledge_options

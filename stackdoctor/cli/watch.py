@@ -13,12 +13,12 @@ from stackdoctor.cli.looks import keep_look
 from stackdoctor.cli.options import (
     SECONDS,
     SEVERITY,
-    api_options,
     database_options,
     knowledge_options,
     node_options,
     run_options,
 )
+from stackdoctor.cli.settings import Settings
 from stackdoctor.diagnose.analyse import analyse
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.errors import NothingCollected
@@ -39,7 +39,6 @@ STABLE = 2
 
 @click.command("watch")
 @node_options
-@api_options
 @run_options
 @database_options
 @knowledge_options
@@ -50,7 +49,10 @@ STABLE = 2
 @click.option(
     "--keep-run/--no-keep-run", default=True, envvar="STACKDOCTOR_KEEP_RUN", help="Keep the last look for `history`."
 )
+@click.pass_obj
 def command(
+    settings: Settings | None,
+    /,
     globs: tuple[str, ...],
     check_directories: tuple[Path, ...],
     playbook_directories: tuple[Path, ...],
@@ -72,7 +74,7 @@ def command(
 
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
     looking = Looking(partial=False, **options)
-    ignores = ignores_of(looking, knowledge)
+    ignores = ignores_of(looking.inventory, settings, knowledge)
     page = Page(Console(highlight=False))
     end = time.monotonic() + most
     before: Report | None = None

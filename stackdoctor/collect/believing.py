@@ -76,6 +76,7 @@ class Reading:
             self._results[probe, subject] = result
 
     def _read(self, cloud: str, plan: Plan) -> None:
+        logging.getLogger("keystoneauth").addHandler(logging.NullHandler())  # what it has to say is in the results
         began, clock = time.time(), time.monotonic()
         origin = "OS_* of the environment" if cloud == ENVIRONMENT else f"cloud {cloud} of clouds.yaml"
         value = {"origin": origin, "auth_url": "", "interface": "public", "region": ""}

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from stackdoctor.errors import UsageError
 from stackdoctor.model import Node
 
-__all__ = ["Address", "is_ip", "parse_address", "parse_nodes", "valid_name"]
+__all__ = ["LARGEST_LIST", "Address", "is_ip", "listed_nodes", "parse_address", "parse_nodes", "valid_name"]
+
+LARGEST_LIST = 1 << 20
+"""Bytes of a list of nodes on standard input."""
 
 # What a node may be called: it becomes a file's name in a snapshot and is shown by terminals.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}")
@@ -72,6 +75,30 @@ def parse_address(text: str) -> Address:
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
         raise UsageError(f"{text.strip()!r}: port {port!r} is not a number from 1 to 65535")
     return Address(host, user, int(port))
+
+
+def listed_nodes(content: bytes) -> str:
+    """What a list of nodes on standard input comes to for ``parse_nodes``: one a line, or with blanks or commas.
+
+    Comments begin with # after a blank or at the start of a line; a node that is listed again (lists of agents are)
+    counts once, and of Cinder's ``host@backend#pool`` the host counts.
+
+    >>> listed_nodes(b"controller # the first\\ncompute1, compute2\\tcompute1\\nstorage@lvm#pool")
+    'controller,compute1,compute2,storage'
+
+    Raises UsageError where there is none, or it is no text.
+    """
+    if len(content) > LARGEST_LIST:
+        raise UsageError(f"the list of nodes on standard input is longer than {LARGEST_LIST >> 20} MiB")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError("the list of nodes on standard input is not text (UTF-8)") from error
+    words = re.split(r"[\s,]+", re.sub(r"(?m)(^|(?<=\s))#.*$", "", text))
+    hosts = [word.partition("@")[0] if "#" in word else word for word in words if word]
+    if not hosts:
+        raise UsageError("the list of nodes on standard input is empty")
+    return ",".join(dict.fromkeys(hosts))
 
 
 def parse_nodes(text: str) -> tuple[Node, ...]:

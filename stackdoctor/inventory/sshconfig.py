@@ -6,6 +6,7 @@ import getpass
 import glob
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -61,6 +62,9 @@ def _resolve(address: Address, keys: tuple[str, ...], jump: str, before: Login |
     """The login for ``address``; ``before`` is the hop that it is reached from when that is already known."""
     said, files = _lookup(address, path)
     command = "" if jump or before else said.get("proxycommand", "")
+    order = list(said)
+    if command and "proxyjump" in said and order.index("proxycommand") < order.index("proxyjump"):
+        jump = "none"  # of the two the one that is said first counts
     jump = jump or said.get("proxyjump", "none")
     if before is None and jump != "none":
         hops = [parse_address(hop) for hop in jump.split(",")]
@@ -95,8 +99,6 @@ def _lookup(address: Address, path: str) -> tuple[dict[str, str], tuple[str, ...
         said = dict(config.lookup(address.host))
     except (paramiko.SSHException, ValueError, KeyError) as error:
         raise UsageError(f"{path}, for {address.host}: {error}") from error
-    except ImportError as error:
-        raise UsageError(f"{path}, for {address.host}: `Match exec` is not supported") from error
     files = said.pop("identityfile", None)
     return (
         {keyword: value for keyword, value in said.items() if isinstance(value, str)},
@@ -104,8 +106,11 @@ def _lookup(address: Address, path: str) -> tuple[dict[str, str], tuple[str, ...
     )
 
 
-def _lines(path: str, depth: int) -> list[str]:
-    """The configuration's lines with the files that it includes in their places; none when it is not there."""
+def _lines(path: str, depth: int, outer: str = "") -> list[str]:
+    """The configuration's lines with the files that it includes in their places; none when it is not there.
+
+    ``outer`` is what the block that includes this file asks for, as criteria of Match: blocks in here ask for it too.
+    """
     if depth > _DEEPEST_INCLUDE:
         raise UsageError(f"{path}: Include goes deeper than {_DEEPEST_INCLUDE} files")
     try:
@@ -116,19 +121,47 @@ def _lines(path: str, depth: int) -> list[str]:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
     lines: list[str] = []
-    block = "Host *"
+    criteria = outer
     for line in written:
-        keyword, _, value = line.strip().partition(" ")
-        if keyword.lower() in ("host", "match") or re.match(r"(?i)(host|match)\s*=", line.strip()):
-            block = line
-        if keyword.lower() != "include":
+        found = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(\S.*)", line)
+        keyword, value = (found[1].lower(), found[2].strip()) if found else ("", "")
+        if keyword == "match":
+            _refuse_unknown(value, path)
+        if keyword in ("host", "match"):
+            own = value if keyword == "match" else "originalhost " + ",".join(_words(value, path))
+            criteria = " ".join(filter(None, (outer, own if own.lower() != "all" else ""))) or "all"
+            lines.append(f"Match {criteria}" if outer else line)
+        elif keyword == "include":
+            for pattern in _words(value, path):
+                place = os.path.join(os.path.expanduser("~/.ssh"), os.path.expanduser(pattern))
+                for included in sorted(glob.glob(place)):
+                    lines += _lines(included, depth + 1, "" if criteria == "all" else criteria)
+                    lines.append(f"Match {criteria or 'all'}")  # the included file may have begun other blocks
+        else:
             lines.append(line)
-            continue
-        for pattern in value.split():
-            for included in sorted(glob.glob(os.path.join(os.path.expanduser("~/.ssh"), os.path.expanduser(pattern)))):
-                lines += _lines(included, depth + 1)
-        lines.append(block)  # the included files may have begun others
     return lines
+
+
+def _refuse_unknown(value: str, path: str) -> None:
+    """Criteria that are not known would be taken for fulfilled, and ``exec`` would run a program."""
+    words = [word for part in _words(value, path) for word in part.split("=", 1)]
+    while words:
+        criterion = words.pop(0).lstrip("!").lower()
+        if criterion in ("all", "canonical", "final"):
+            continue
+        if criterion not in ("host", "originalhost", "user", "localuser") or not words:
+            raise UsageError(
+                f"{path}: `Match {value}`: {criterion or 'this'} is not followed, and nothing is run for it:"
+                " give a file without it, --ssh-config FILE"
+            )
+        words.pop(0)
+
+
+def _words(value: str, path: str) -> list[str]:
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise UsageError(f"{path}: {value}: {error}") from error
 
 
 def _home(paths: Iterable[str]) -> tuple[str, ...]:

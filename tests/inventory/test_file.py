@@ -54,6 +54,15 @@ def test_an_empty_address_is_this_machine(tmp_path: Path) -> None:
     assert read_inventory(written(tmp_path, 'nodes: [{name: here, address: ""}]')).nodes[0].address == ""
 
 
+def test_nodes_may_be_written_as_on_the_command_line(tmp_path: Path) -> None:
+    text = "nodes: [controller, root@192.0.2.20:2222]\ndefaults: {user: op, port: 2200}\n"
+    nodes = read_inventory(written(tmp_path, text)).nodes
+    assert [(n.name, n.user, n.port, n.named) for n in nodes] == [
+        ("controller", "op", 2200, True),
+        ("192.0.2.20", "root", 2222, False),
+    ]
+
+
 def test_nodes_may_be_a_mapping_of_names(tmp_path: Path) -> None:
     text = "nodes:\n  controller: {address: 192.0.2.10}\n  compute1:\n"
     nodes = read_inventory(written(tmp_path, text)).nodes
@@ -93,12 +102,15 @@ nodes:
         ("nodes: [{name: a, user: [root]}]\n", ":1:25", "user must be text"),
         ("nodes: [{name: a, roles: compute}]\n", ":1:26", "roles must be a list"),
         ("nodes: [{name: a, jump: 'b:x'}]\n", ":1:25", "port 'x'"),
-        ("nodes: [a]\n", ":1:9", "a node must be a mapping"),
+        ("nodes: [[a]]\n", ":1:9", "a node must be a mapping"),
         ("nodes: [{user: root}]\n", ":1:9", "needs a `name` or an `address`"),
         ("nodes: [{name: ../../etc}]\n", ":1:16", "cannot be called"),
         ("nodes: [{name: 'a b', address: c}]\n", ":1:16", "cannot be called"),
         ("nodes: [{name: a, address: 'b c'}]\n", ":1:28", "cannot be an address"),
         ("nodes: {a: {name: b}}\n", ":1:19", "already the key"),
+        ("nodes: ['a,b']\n", ":1:9", "a node must be one address"),
+        ("nodes: [{name: a, password: x}]\n", ":1:19", "would be a secret"),
+        ("nodes: [{name: a, roles: [api]}]\n", ":1:26", "no host's"),
         ("nodes: text\n", ":1:8", "must be a list"),
         ("nodes: []\n", ":1:8", "names no node"),
         ("[]\n", ":1:1", "must be a mapping"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,91 @@ def test_a_configuration_that_cannot_be_understood_is_named(home: Path, text: st
         login(text, Node("n", "n"), home)
 
 
+@pytest.mark.parametrize(
+    "criteria", ["exec 'touch {}'", "host n exec 'touch {}'", "tagged x", "localnetwork 10.0.0.0/8", "host"]
+)
+def test_what_a_match_asks_for_and_is_not_followed_is_refused_and_not_run(home: Path, criteria: str) -> None:
+    with pytest.raises(UsageError, match="is not followed"):
+        login(f"Match {criteria.format(home / 'ran')}\n Port 3\n", Node("n", "n"), home)
+    assert not (home / "ran").exists()
+
+
 def test_a_user_who_could_smuggle_lines_into_the_configuration_is_refused(home: Path) -> None:
     with pytest.raises(UsageError, match="cannot be a user's name"):
         login("", Node("n", "n", user="root\nProxyCommand touch /tmp/x"), home)
+
+
+LARGE = """\
+Include\tconf.d/tabbed
+Include "conf.d/quo ted"
+include=conf.d/equal
+Host web* !web2
+  Port 2201
+  User webuser
+Host inside
+  Include conf.d/inner
+  Port 2207
+Host a b
+\tHostName=%h.example.com
+Match host m1
+  User matched
+Match originalhost m2 user zed
+  Port 2299
+  Include conf.d/inner
+Host two
+  ProxyJump one:2200,op@mid
+Host tok
+  ProxyCommand nc -X 5 %h %p
+Host nj
+  ProxyJump none
+Host * !bastion !one !mid
+  ProxyJump bastion
+  User default
+"""
+INCLUDED = {
+    "tabbed": "Host tabbed\n Port 2202\n",
+    "quo ted": "Host quoted\n Port 2203\n",
+    "equal": "Host equal\n Port 2204\n",
+    "inner": "Compression yes\nHost other m2\n HostName 192.0.2.8\nMatch all\n ConnectTimeout 3\n",
+}
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="ssh (openssh-client) is not here")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "tabbed",
+        "quoted",
+        "equal",
+        "web1",
+        "web2",
+        "inside",
+        "other",
+        "a",
+        "m1",
+        "m2",
+        "zed@m2",
+        "two",
+        "tok",
+        "nj",
+        "x",
+    ],
+)
+def test_ssh_itself_understands_the_same(home: Path, asked: str) -> None:
+    (home / ".ssh" / "conf.d").mkdir()
+    for name, text in INCLUDED.items():
+        (home / ".ssh" / "conf.d" / name).write_text(text)
+    # ssh takes ~ from the password database: what it includes is named in full
+    text = LARGE.replace("conf.d/", f"{home}/.ssh/conf.d/")
+    path = configured(home, text)
+    printed = subprocess.run(["ssh", "-F", str(path), "-G", asked], capture_output=True, text=True, check=True).stdout
+    said = dict(line.partition(" ")[::2] for line in printed.splitlines())
+    user, _, host = asked.rpartition("@")
+    found = resolve(Node(host, host, user=user), path)
+    assert (found.host, str(found.port), found.user) == (said["hostname"], said["port"], said["user"])
+    assert found.proxy_command.replace(host, "%h").replace("22", "%p") == said.get("proxycommand", "")
+    hops, jump = [], found.jump
+    while jump is not None:
+        hops.insert(0, (f"{jump.user}@" if jump.user == "op" else "") + jump.host + (":2200" * (jump.port == 2200)))
+        jump = jump.jump
+    assert ",".join(hops) == said.get("proxyjump", "")
