@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from stackdoctor.diagnose.outcomes import Outcomes
+from stackdoctor.diagnose.runner import NotChecked
 from stackdoctor.diagnose.silence import Silenced
 from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import Diagnosis, Evidence, Finding
@@ -20,32 +21,48 @@ __all__ = ["SCHEMA", "schema", "to_json"]
 
 SCHEMA = "stackdoctor/report/1"
 
+_ENCODER = json.JSONEncoder(allow_nan=False)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def to_json(report: Report) -> str:
     """``report`` as one JSON object, ASCII only, so that it is as inert on a terminal as in a file.
 
-    Times are ISO 8601 in UTC with milliseconds.  Half surrogates, which no UTF-8 reader takes, become U+FFFD.
+    Each element of a list has a line of its own.  Times are ISO 8601 in UTC with milliseconds.  Half surrogates, which
+    no UTF-8 reader takes, become U+FFFD.
     """
-    value = {
+    members: dict[str, Iterable[Any]] = {
+        "nodes": map(_node, report.nodes),
+        "diagnoses": map(_diagnosis, report.diagnoses),
+        "findings": map(_finding, report.findings),
+        "unexplained": map(_finding, report.unexplained),
+        "history": map(_diagnosis, report.history),
+        "silenced": map(_silenced, report.silenced),
+        "expired": map(_rule, report.expired),
+        "outcomes": map(_outcomes, report.outcomes),
+        "not_checked": map(_gap, report.not_checked),
+    }
+    about = {
         "schema": SCHEMA,
         "tool": {"name": "stackdoctor", "version": report.version},
         "started": iso(report.started),
         "seconds": round(report.seconds, 3),
         "source": report.source,
-        "nodes": [_node(node) for node in report.nodes],
         "at": iso(report.at),
-        "diagnoses": [_diagnosis(diagnosis) for diagnosis in report.diagnoses],
-        "findings": [_finding(finding) for finding in report.findings],
-        "unexplained": [_finding(finding) for finding in report.unexplained],
-        "history": [_diagnosis(diagnosis) for diagnosis in report.history],
-        "silenced": [_silenced(silenced) for silenced in report.silenced],
-        "expired": [_rule(rule) for rule in report.expired],
-        "outcomes": [_outcomes(group) for group in report.outcomes],
-        "not_checked": [{"check": gap.check, "node": gap.node, "reason": gap.reason} for gap in report.not_checked],
     }
-    return json.dumps(_whole(value), indent=2, allow_nan=False)
+    written = {name: _line(value) for name, value in about.items()}
+    written |= {name: _lines(elements) for name, elements in members.items()}
+    return "{\n" + ",\n".join(f'"{name}": {text}' for name, text in written.items()) + "\n}"
+
+
+def _lines(elements: Iterable[Any]) -> str:
+    return "[" + ",".join(f"\n  {_line(element)}" for element in elements) + "\n]"
+
+
+def _line(value: Any) -> str:
+    """``value`` in one line: json indents by its slow encoder, which a thousand nodes make felt."""
+    text = _ENCODER.encode(value)
+    return _ENCODER.encode(_whole(value)) if "\\ud" in text else text
 
 
 def schema() -> dict[str, Any]:
@@ -136,13 +153,17 @@ def _outcomes(group: Outcomes) -> dict[str, list[str]]:
     }
 
 
+def _gap(gap: NotChecked) -> dict[str, str]:
+    return {"check": gap.check, "node": gap.node, "reason": gap.reason}
+
+
 def _evidence(line: Evidence) -> dict[str, str]:
     return {"node": line.node, "source": line.source, "line": line.line}
 
 
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+        return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, dict):
         return {_whole(key): _whole(element) for key, element in value.items()}
     return [_whole(element) for element in value] if isinstance(value, list) else value
