@@ -59,9 +59,9 @@ bench: packages $(BENCH)/installed
 	$(MEASURE)/node.py
 	$(MEASURE)/round_trips.py
 	$(MEASURE)/cloud.py 50
-	$(MEASURE)/by_ansible.py 50
-	$(MEASURE)/slow_node.py 50 30
-	$(MEASURE)/logs.py 256
+	$(MEASURE)/by_ansible.py 20
+	$(MEASURE)/slow_node.py 20 30 10
+	$(MEASURE)/logs.py 512
 	$(MEASURE)/offline.py 30 300
 	$(MEASURE)/foreign.py 45
 	$(MEASURE)/firewall.py
@@ -74,7 +74,7 @@ bench-full: packages $(BENCH)/installed
 	$(MEASURE)/round_trips.py
 	$(MEASURE)/cloud.py 50 200 1000
 	$(MEASURE)/by_ansible.py 50 tasks
-	$(MEASURE)/slow_node.py 50 30
+	$(MEASURE)/slow_node.py 50 30 20
 	$(MEASURE)/logs.py 1024
 	$(MEASURE)/offline.py 100 1000
 	$(MEASURE)/foreign.py 45

@@ -7,6 +7,7 @@ measured for n, 2n and 4n findings (25,000, 50,000 and 100,000 without an argume
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any
 from measure import RUNS, Series, series
 from outcome import Outcome, Reach, figure, keep
 
+from stackdoctor.cli.main import COLLECT_GARBAGE
 from stackdoctor.diagnose.correlate import correlate
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.diagnose.pattern import Pattern, Term
@@ -32,6 +34,7 @@ HOSTS = ("host", "node")
 
 def main() -> None:
     """Measure the three sizes."""
+    gc.set_threshold(*COLLECT_GARBAGE)  # as in the command
     smallest = int(sys.argv[1]) if len(sys.argv) > 1 else 25_000
     keep("correlate", _outcomes(load_knowledge().playbooks, (smallest, 2 * smallest, 4 * smallest)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from ipaddress import IPv4Address
 from measure import RUNS, Series, series
 from outcome import Outcome, Reach, figure, keep
 
+from stackdoctor.cli.main import COLLECT_GARBAGE
 from stackdoctor.facts.iptables import Iptables
 from stackdoctor.firewall.packet import Packet
 from stackdoctor.firewall.walk import Firewall, decide
@@ -22,6 +24,7 @@ TWICE = Reach(2.2)
 
 def main() -> None:
     """Measure the number of rules of the command line."""
+    gc.set_threshold(*COLLECT_GARBAGE)  # as in the command
     rules = int(next(iter(sys.argv[1:]), "50000"))
     keep("firewall", _outcomes(rules, packets=rules // 5))
 

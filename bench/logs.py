@@ -84,7 +84,7 @@ def _outcomes(log: Path, greps: Path, patterns: Sequence[LogPattern]) -> Iterato
 def _scan(log: Path, patterns: Sequence[LogPattern], window: float) -> Taken:
     scan = LogScan(window, (LogSource("nova-compute", "oslo", (str(log),)),), tuple(patterns))
     plan = Plan((), scan, seconds=600.0)
-    return run(["sh", "-c", bootstrap()], env=environment(PATH=PATH), stdin=opening(plan.wire()), held=True)
+    return run(["sh", "-c", bootstrap()], env=environment(PATH=PATH), stdin=opening(plan), held=True)
 
 
 def _found(out: bytes) -> dict[str, int]:

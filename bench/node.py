@@ -31,7 +31,7 @@ def main() -> None:
 
 def _agent(asked: Questions) -> Taken:
     """The node's part of a look: the command that sshd starts, until its channel closes."""
-    return run(["sh", "-c", bootstrap()], env=environment(PATH=PATH), stdin=opening(asked.plan.wire()), held=True)
+    return run(["sh", "-c", bootstrap()], env=environment(PATH=PATH), stdin=opening(asked.plan), held=True)
 
 
 def _script(asked: Questions) -> Taken:

@@ -76,7 +76,7 @@ def keep(row: str, outcomes: Iterable[Outcome], versions: Iterable[str] = ()) ->
     RESULTS.mkdir(exist_ok=True)
     content = {
         "row": row,
-        "command": f"python bench/.py{Path(sys.argv[0]).stem} {' '.join(sys.argv[1:])}".strip(),
+        "command": f"python bench/{Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}".strip(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": machine(),
         "versions": [*_own_versions(), *(said for command in versions if (said := _said(command)))],

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from stackdoctor.collect.api_reads import is_api_probe
 from stackdoctor.collect.plan import LOG_PROBE, Plan
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.registry import Check
@@ -52,7 +53,11 @@ def _plan(checks: Iterable[Check], knowledge: Knowledge) -> Plan:
 
 
 def _simple(probe: Probe) -> bool:
-    return probe != LOG_PROBE and not (probe.after or probe.again_after or probe.container or probe.costly)
+    return (
+        probe != LOG_PROBE
+        and not is_api_probe(probe)
+        and not (probe.after or probe.again_after or probe.container or probe.costly)
+    )
 
 
 def script_of(probes: Iterable[Probe]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
@@ -189,10 +190,17 @@ class NodeResults:
 
     def every(self, probe: Probe) -> tuple[Result, ...]:
         """All answers to ``probe`` (any subject), usable ones or not.  Raises CouldNotCheck if never asked."""
-        found = tuple(r for (id_, _), r in self.results.items() if id_ == probe.id)
+        found = self._by_probe.get(probe.id, ())
         if not found:
             raise CouldNotCheck(self.failure or f"{probe.id} was not asked")
         return found
+
+    @cached_property
+    def _by_probe(self) -> Mapping[str, tuple[Result, ...]]:
+        found: dict[str, list[Result]] = {}
+        for (id_, _), result in self.results.items():
+            found.setdefault(id_, []).append(result)
+        return {id_: tuple(results) for id_, results in found.items()}
 
     def usable(self, probe: Probe) -> tuple[Result, ...]:
         """The answers that ran; raises NotApplicable or CouldNotCheck when there is none."""

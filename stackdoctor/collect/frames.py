@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from stackdoctor.collect.agent import source
+from stackdoctor.collect.agent import source, wanted
+from stackdoctor.collect.plan import Plan
 from stackdoctor.model import Result, Status
 
 __all__ = ["Frame", "FrameError", "FrameReader", "NoPython", "bootstrap", "encode", "opening", "to_result"]
@@ -59,10 +60,10 @@ def _quoted(text: str) -> str:
     return f"'{text}'"
 
 
-def opening(plan_wire: bytes) -> bytes:
-    """What is written to the agent's standard input: its source, then the plan, each behind its length in a line."""
-    program = source()
-    return b"%d\n%b%d\n%b" % (len(program), program, len(plan_wire), plan_wire)
+def opening(plan: Plan) -> bytes:
+    """What is written to the agent's standard input: its source, then ``plan``, each behind its length in a line."""
+    program, wire = source(wanted(logs=plan.logs is not None, apis=bool(plan.apis))), plan.wire()
+    return b"%d\n%b%d\n%b" % (len(program), program, len(wire), wire)
 
 
 def encode(header: Mapping[str, object], out: bytes = b"", err: bytes = b"") -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from stackdoctor.collect.api_reads import API_SOURCE, OPENRC_FILES, ApiRead, reads_wire
 from stackdoctor.model import Probe
@@ -79,6 +80,10 @@ class Plan:
 
     def wire(self) -> bytes:
         """The plan as the node agent reads it (JSON, UTF-8)."""
+        return self._wire
+
+    @cached_property
+    def _wire(self) -> bytes:
         logs: dict[str, object] | None = None
         if self.logs is not None:
             logs = {

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from stackdoctor.collect.agent.secrets import redact, redacted_text
@@ -139,7 +140,7 @@ def _listen(talk: _Talk, channel: Channel, timeout: float) -> None:
     first, last = begun + timeout, begun + 2 * timeout + talk.plan.seconds
     reader, heard = FrameReader(), b""
     try:
-        talk.sent = _send(channel, opening(talk.plan.wire()), first)
+        talk.sent = _send(channel, opening(talk.plan), first)
         _LOG.debug("the agent and its plan are sent after %.3f s", time.monotonic() - begun)
     except NodeLost:
         talk.sent = time.time()  # it may have gone with a word, which says more than that it has gone
@@ -193,11 +194,11 @@ class _Talk:
     answers: dict[tuple[str, str], Result] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
 
-    @property
-    def asked(self) -> tuple[Probe, ...]:
-        return self.plan.expected
+    @cached_property
+    def asked(self) -> Mapping[str, Probe]:
+        return {probe.id: probe for probe in self.plan.expected}
 
-    @property
+    @cached_property
     def of_apis(self) -> frozenset[str]:
         """What comes only of a node that has credentials."""
         return frozenset((API_ENDPOINTS.id, *(read.id for read in self.plan.apis))) if self.plan.apis else frozenset()
@@ -236,13 +237,12 @@ class _Talk:
         self.received += len(result.stdout) + len(result.stderr)
         if len(self.answers) >= _MOST_RESULTS or self.received > _MOST_BYTES:
             raise FrameError(f"it answers without end ({len(self.answers)} results, {self.received} bytes)")
-        ids = [probe.id for probe in self.asked]
-        if result.probe not in ids and result.probe not in self.of_apis:
+        if result.probe not in self.asked and result.probe not in self.of_apis:
             raise FrameError(f"it answers {legible(result.probe, 60)!r}, which was not asked")
         self.answers.setdefault((result.probe, result.subject), result)
-        if result.probe not in self.answered and result.probe in ids:
+        if result.probe not in self.answered and result.probe in self.asked:
             self.answered.add(result.probe)
-            self.on_probe(result.probe, len(self.answered), len(ids))
+            self.on_probe(result.probe, len(self.answered), len(self.asked))
 
     def results(self, node: Node) -> NodeResults:
         if self.clock is None:
@@ -251,7 +251,7 @@ class _Talk:
         why = f"{self.failure} (after {len(self.answered)} of {len(asked)} probes)" if self.failure else ""
         left_out = self.cost.left_out if self.cost else ()
         used_up = (self.cost.used_up if self.cost else "") or f"the node's time of {self.plan.seconds:g} s was used up"
-        for probe in asked:
+        for probe in asked.values():
             if probe.id not in self.answered:
                 reason = why or (used_up if probe.id in left_out else "the agent gave no answer")
                 command = shlex.join(probe.argv) or " ".join(probe.files) or probe.id

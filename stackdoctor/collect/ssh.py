@@ -107,7 +107,9 @@ def _prefer(transport: paramiko.Transport, login: Login, policy: HostKeyPolicy) 
         return next((place for place, start in enumerate(order) if name.startswith(start)), len(order))
 
     options.kex = sorted((name for name in options.kex if not name.endswith("sha1")), key=rank)
-    options.ciphers = [name for name in options.ciphers if "cbc" not in name and not name.startswith("arcfour")]
+    sound = [name for name in options.ciphers if "cbc" not in name and not name.startswith("arcfour")]
+    # those with a seal of their own first: paramiko compares the sums of the others byte by byte, in Python
+    options.ciphers = sorted(sound, key=lambda name: "gcm" not in name)
     options.digests = [name for name in options.digests if "md5" not in name and "96" not in name]
     try:
         known = {entry.key.type for entry in policy.known(login.alias or login.host, login.port)}

@@ -44,8 +44,9 @@ class Examination:
     def missed(self, check: str) -> frozenset[str]:
         """The nodes on which ``check`` (an id or a glob) could not look at all or at everything."""
         if check not in self._missed:
-            self._missed[check] = frozenset(
-                node for id_, nodes in self._missed_by_id.items() if _same(id_, check) for node in nodes
+            ids = self._missed_by_id if "*" in check else (check, *self._missed_globs)
+            self._missed[check] = frozenset().union(
+                *(self._missed_by_id.get(id_, ()) for id_ in ids if _same(id_, check))
             )
         return self._missed[check]
 
@@ -59,6 +60,10 @@ class Examination:
         for missed in self.not_checked:
             nodes.setdefault(missed.check, set()).add(missed.node)
         return nodes
+
+    @cached_property
+    def _missed_globs(self) -> tuple[str, ...]:
+        return tuple(id_ for id_ in self._missed_by_id if "*" in id_)
 
 
 def _same(missed: str, check: str) -> bool:

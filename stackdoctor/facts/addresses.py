@@ -14,6 +14,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import ClassVar
 
 from stackdoctor.errors import ParseError
@@ -62,7 +63,7 @@ class Address:
     def __str__(self) -> str:
         return f"{self.interface} on {self.device}"
 
-    @property
+    @cached_property
     def ip(self) -> str:
         """The address without its prefix length."""
         return str(self.interface.ip)
@@ -107,6 +108,7 @@ class Addresses:
         return tuple(a for a in self.addresses if a.ip == ip)
 
 
+@lru_cache(4096)
 def _interface(written: str) -> Interface:
     try:
         return ipaddress.ip_interface(written)

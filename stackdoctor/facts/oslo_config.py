@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from stackdoctor.model import Evidence, NodeResults, Probe, Status
 
 __all__ = ["Option", "Options", "parse_options", "read_options"]
 
+_COMMENTS = re.compile(r"^[ \t]*[#;][^\n]*\n", re.MULTILINE)
+_BLANKS = re.compile(r"\n{3,}")  # what the node leaves of comments; a file as it is installed is hardly more
 TRUE = frozenset(("true", "1", "on", "yes"))
 
 
@@ -70,7 +73,7 @@ def parse_options(text: str) -> dict[tuple[str, str], Option]:
     """
     found: dict[tuple[str, str], tuple[list[list[str]], str]] = {}  # the values in pieces, and the last one's line
     section, last = "DEFAULT", None
-    for line in text.split("\n"):
+    for line in _BLANKS.sub("\n\n", _COMMENTS.sub("", text)).split("\n"):
         bare = line.strip()
         if not bare or bare[0] in "#;":
             last = None if not bare else last

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from stackdoctor.diagnose.outcomes import Outcomes
+from stackdoctor.diagnose.runner import NotChecked
 from stackdoctor.diagnose.silence import Silenced
 from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import Diagnosis, Evidence, Finding
@@ -20,32 +21,48 @@ __all__ = ["SCHEMA", "diagnosis_value", "evidence_value", "finding_value", "sche
 
 SCHEMA = "stackdoctor/report/1"
 
+_ENCODER = json.JSONEncoder(allow_nan=False)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def to_json(report: Report) -> str:
     """``report`` as one JSON object, ASCII only, so that it is as inert on a terminal as in a file.
 
-    Times are ISO 8601 in UTC with milliseconds.  Half surrogates, which no UTF-8 reader takes, become U+FFFD.
+    Each element of a list has a line of its own.  Times are ISO 8601 in UTC with milliseconds.  Half surrogates, which
+    no UTF-8 reader takes, become U+FFFD.
     """
-    value = {
+    members: dict[str, Iterable[Any]] = {
+        "nodes": map(_node, report.nodes),
+        "diagnoses": map(diagnosis_value, report.diagnoses),
+        "findings": map(finding_value, report.findings),
+        "unexplained": map(finding_value, report.unexplained),
+        "history": map(diagnosis_value, report.history),
+        "silenced": map(_silenced, report.silenced),
+        "expired": map(_rule, report.expired),
+        "outcomes": map(_outcomes, report.outcomes),
+        "not_checked": map(_gap, report.not_checked),
+    }
+    about = {
         "schema": SCHEMA,
         "tool": {"name": "stackdoctor", "version": report.version},
         "started": iso(report.started),
         "seconds": round(report.seconds, 3),
         "source": report.source,
-        "nodes": [_node(node) for node in report.nodes],
         "at": iso(report.at),
-        "diagnoses": [diagnosis_value(diagnosis) for diagnosis in report.diagnoses],
-        "findings": [finding_value(finding) for finding in report.findings],
-        "unexplained": [finding_value(finding) for finding in report.unexplained],
-        "history": [diagnosis_value(diagnosis) for diagnosis in report.history],
-        "silenced": [_silenced(silenced) for silenced in report.silenced],
-        "expired": [_rule(rule) for rule in report.expired],
-        "outcomes": [_outcomes(group) for group in report.outcomes],
-        "not_checked": [{"check": gap.check, "node": gap.node, "reason": gap.reason} for gap in report.not_checked],
     }
-    return json.dumps(whole(value), indent=2, allow_nan=False)
+    written = {name: _line(value) for name, value in about.items()}
+    written |= {name: _lines(elements) for name, elements in members.items()}
+    return "{\n" + ",\n".join(f'"{name}": {text}' for name, text in written.items()) + "\n}"
+
+
+def _lines(elements: Iterable[Any]) -> str:
+    return "[" + ",".join(f"\n  {_line(element)}" for element in elements) + "\n]"
+
+
+def _line(value: Any) -> str:
+    """``value`` in one line: json indents by its slow encoder, which a thousand nodes make felt."""
+    text = _ENCODER.encode(value)
+    return _ENCODER.encode(whole(value)) if "\\ud" in text else text
 
 
 def schema() -> dict[str, Any]:
@@ -148,6 +165,10 @@ def _outcomes(group: Outcomes) -> dict[str, list[str]]:
     }
 
 
+def _gap(gap: NotChecked) -> dict[str, str]:
+    return {"check": gap.check, "node": gap.node, "reason": gap.reason}
+
+
 def evidence_value(line: Evidence) -> dict[str, str]:
     """A line of evidence as the schema has it."""
     return {"node": line.node, "source": line.source, "line": line.line}
@@ -156,7 +177,7 @@ def evidence_value(line: Evidence) -> dict[str, str]:
 def whole(value: Any) -> Any:
     """``value`` with half surrogates, which no UTF-8 reader takes, made U+FFFD."""
     if isinstance(value, str):
-        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+        return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, dict):
         return {whole(key): whole(element) for key, element in value.items()}
     return [whole(element) for element in value] if isinstance(value, list) else value

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import os
 import tarfile
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from stackdoctor.errors import UsageError
@@ -37,15 +39,21 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def _directory_reader(top: Path) -> ReadFile:
+    root = top.resolve()
+
+    @cache
+    def inside(folder: str) -> bool:
+        return (root / folder).resolve().is_relative_to(root)
+
     def read(name: str) -> bytes:
-        file = top / name
-        if file.is_symlink() or not file.resolve().is_relative_to(top.resolve()):
+        path = f"{root}/{name}"
+        if os.path.islink(path) or not inside(name.rpartition("/")[0]):
             raise UsageError(f"{top}: {name} leads out of the snapshot; it is not read")
-        with file.open("rb") as handle:
-            content = handle.read(FILE_LIMIT + 1)
-        if len(content) > FILE_LIMIT:
-            raise UsageError(f"{top}: {name} is larger than {FILE_LIMIT} bytes; it is not read")
-        return content
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > FILE_LIMIT:
+                raise UsageError(f"{top}: {name} is larger than {FILE_LIMIT} bytes; it is not read")
+            return file.read(size)  # the limit itself would have room made for it
 
     return read
 

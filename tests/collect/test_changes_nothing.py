@@ -52,7 +52,7 @@ def test_neither_the_agent_nor_what_it_runs_opens_anything_for_writing(tmp_path:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(opening(everything().wire()))
+    process.stdin.write(opening(everything()))
     process.stdin.flush()
     said = process.stdout.read()
     process.stdin.close()

@@ -159,7 +159,7 @@ def test_a_clock_that_is_three_hours_off_is_measured_and_harms_nothing(
 ) -> None:
     source = frames.source().replace(b"    now = time.time()\n    here", b"    now = time.time() + 10800\n    here")
     assert b"10800" in source
-    monkeypatch.setattr(frames, "source", lambda: source)
+    monkeypatch.setattr(frames, "source", lambda modules: source)
     with running(tmp_path) as node:
         [found] = collect([node], PLAN, options(tmp_path))
     assert found.failure == ""

@@ -158,7 +158,7 @@ def test_the_bootstrap_starts_the_agent_in_every_login_shell(shell: str) -> None
     with subprocess.Popen([*argv, bootstrap()], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(opening(Plan((), seconds=20).wire()))
+        process.stdin.write(opening(Plan((), seconds=20)))
         process.stdin.flush()
         frames = read(process.stdout.read())
     assert [frame.header["kind"] for frame in frames] == ["hello", "done"]

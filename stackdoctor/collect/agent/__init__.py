@@ -8,16 +8,15 @@ everything it started as soon as its standard input closes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
 
-__all__ = ["ARCHIVED", "PARTS", "source"]
+__all__ = ["ARCHIVED", "PARTS", "source", "wanted"]
 
-PARTS = (
-    *("secrets", "wire", "burden", "commands", "loop", "reading", "aside", "asker"),
-    *("stamps", "records", "unpacked", "logfile", "logscan"),
-    *("apis", "openrc", "cloudlogin", "entry"),
-)
+ALWAYS = ("secrets", "wire", "burden", "commands", "loop", "reading", "aside", "asker")
+LOGS = ("stamps", "records", "unpacked", "logfile", "logscan")
+APIS = ("apis", "openrc", "cloudlogin")
+PARTS = (*ALWAYS, *LOGS, *APIS, "entry")
 """The modules in the order in which they are sent: each needs only those before it."""
 
 ARCHIVED = (
@@ -28,7 +27,13 @@ ARCHIVED = (
 _OWN_IMPORT = re.compile(r"^from stackdoctor\.collect\.agent\.\w+ import (?:\([^)]*\)|[^\n]*)\n", re.MULTILINE)
 
 
-def source(modules: Iterable[str] = PARTS) -> bytes:
+def wanted(*, logs: bool, apis: bool) -> tuple[str, ...]:
+    """The parts for a plan; what is not wanted is not sent: each node has to compile it, and import what it needs."""
+    return (*ALWAYS, *(LOGS if logs else ()), *(APIS if apis else ()), "entry")
+
+
+@cache
+def source(modules: tuple[str, ...] = PARTS) -> bytes:
     """The program as it is sent: its modules as one file, which imports nothing of this package."""
     folder = files("stackdoctor.collect.agent")
     parts = (folder.joinpath(f"{part}.py").read_text(encoding="utf-8") for part in modules)

@@ -10,6 +10,7 @@ import time
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 PIECE = 1 << 16
+F_SETPIPE_SZ = 1031  # fcntl(2)
 GRACE = 0.5  # after a command ended, for what it left holding its pipes
 STUBBORN = 2.0  # between SIGTERM and SIGKILL
 

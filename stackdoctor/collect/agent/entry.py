@@ -17,8 +17,8 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 from stackdoctor.collect.agent.asker import Asker
 from stackdoctor.collect.agent.burden import step_back, trouble
 from stackdoctor.collect.agent.cloudlogin import API_SOURCE, NO_RC, read_apis
-from stackdoctor.collect.agent.commands import Child, Ended, start
-from stackdoctor.collect.agent.logscan import F_SETPIPE_SZ, LogScan
+from stackdoctor.collect.agent.commands import F_SETPIPE_SZ, Child, Ended, start
+from stackdoctor.collect.agent.logscan import LogScan
 from stackdoctor.collect.agent.loop import Hangup, Loop
 from stackdoctor.collect.agent.wire import write_frame
 

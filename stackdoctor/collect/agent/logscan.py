@@ -8,13 +8,12 @@ import re
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-from stackdoctor.collect.agent.commands import PIECE, Child, Ended, start
+from stackdoctor.collect.agent.commands import F_SETPIPE_SZ, PIECE, Child, Ended, start
 from stackdoctor.collect.agent.logfile import SMALL, LogFile, Signature, text
 from stackdoctor.collect.agent.loop import Loop
 from stackdoctor.collect.agent.records import LINE, read_at
 from stackdoctor.collect.agent.unpacked import Unpacked
 
-F_SETPIPE_SZ = 1031  # fcntl(2)
 TOGETHER = 1 << 25
 UNPACKED = 1 << 27
 BLOCK = 1 << 20

@@ -5,7 +5,7 @@ Every repetition is bounded, so that hostile text costs time in proportion to it
 """
 
 import re
-from typing import Any
+from typing import Any, Iterable
 
 REDACTED = b"<redacted>"
 _NAME = (
@@ -168,16 +168,18 @@ def redact(data: bytes) -> bytes:
     lower = data.lower()
     if b"private key" in lower:
         data = _PRIVATE_KEY.sub(rb"\1" + REDACTED, data)
-    if not any(word in lower for word in _SUSPECT):
+    suspect = [word for word in _SUSPECT if word in lower]
+    if not suspect:
         return data
     if b"chpasswd:" in lower:
         data = _CHPASSWD.sub(without_words, data)
-    return b"\n".join(redacted_line(line) for line in data.split(b"\n"))
+    return b"\n".join(redacted_line(line, suspect) for line in data.split(b"\n"))
 
 
-def redacted_line(line: bytes) -> bytes:
+def redacted_line(line: bytes, suspect: Iterable[bytes]) -> bytes:
+    """``line`` without secrets; ``suspect`` are the words of which it has one if it has a secret."""
     lower = line.lower()
-    if not any(word in lower for word in _SUSPECT):
+    if not any(word in lower for word in suspect):
         return line
     line = _LINE.sub(rb"\1" + REDACTED, line, 1)
     line = _ASSIGNED.sub(without_value, line)

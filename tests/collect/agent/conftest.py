@@ -84,7 +84,7 @@ def start() -> Iterator[Callable[..., Talk]]:
         )
         talks.append(Talk(process))
         assert process.stdin is not None
-        process.stdin.write(opening(plan.wire()))
+        process.stdin.write(opening(plan))
         process.stdin.flush()
         return talks[-1]
 

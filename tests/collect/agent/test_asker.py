@@ -142,7 +142,7 @@ def test_a_file_system_that_does_not_answer_costs_its_own_files_only(
         b" | os.O_NONBLOCK", b""
     )
     assert gullible != kept
-    monkeypatch.setattr(frames, "source", lambda: gullible)
+    monkeypatch.setattr(frames, "source", lambda modules: gullible)
     os.mkfifo(tmp_path / "stuck")
     (tmp_path / "before").write_text("x")
     talk = ask(

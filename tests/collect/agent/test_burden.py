@@ -102,7 +102,7 @@ def test_a_node_in_trouble_is_asked_one_thing_at_a_time_and_nothing_costly(
 ) -> None:
     """Any load is too high for this agent."""
     eager = frames.source().replace(b"HIGH_LOAD = 4.0", b"HIGH_LOAD = -1.0")
-    monkeypatch.setattr(frames, "source", lambda: eager)
+    monkeypatch.setattr(frames, "source", lambda modules: eager)
     first = Probe("first", ("sh", "-c", "sleep 0.3; date +%s.%N"))
     cheap = (first, replace(first, id="second", argv=("date", "+%s.%N")))
     plan = Plan((replace(first, id="dear", costly=True), *cheap), seconds=20.0, restraint=True)
