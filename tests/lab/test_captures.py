@@ -48,7 +48,7 @@ def test_a_dhcp_exchange_is_seen_whole_on_every_hop_and_what_changes_is_told(net
     (packet, *_) = flow(report, "DHCP Discover", "forward")["packets"]
     assert packet["what"] == f"DHCP Discover of {PORT.mac}"
     assert any(change.startswith(f"in vxlan {NET.vni} from {ADDRESSES[GUEST]} to") for change in packet["changes"])
-    assert status == 0
+    assert status == 0, [row for row in report["flows"] if row["lost_after"]]
 
 
 def test_an_offer_that_a_chain_of_the_compute_node_drops_is_last_seen_before_it(network: Cloud) -> None:
