@@ -138,7 +138,11 @@ def is_api_error(error: BaseException) -> bool:
 
 
 def is_gone(error: BaseException) -> bool:
-    """Whether ``error`` says that what was named is not there (any more)."""
+    """Whether ``error`` says that what was named is not there (any more); of a stack that Heat deleted, without 404."""
+    from openstack.exceptions import NotFoundException
+
+    if isinstance(error, NotFoundException):
+        return True
     return (getattr(error, "status_code", 0) or getattr(error, "http_status", 0)) == 404
 
 

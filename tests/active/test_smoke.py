@@ -254,6 +254,18 @@ def test_heat_is_used_where_it_is_there(cloud: Any) -> None:
     assert cloud.left == {}
 
 
+def test_a_stack_that_fails_is_told_with_heats_reason_and_removed(cloud: Any) -> None:
+    cloud.heat = True
+    cloud.stack_states = ("CREATE_IN_PROGRESS", "CREATE_FAILED")
+    status, value, told = smoke(cloud)
+
+    assert status == 1, told
+    assert states(value)["stack is complete"] == "failed"
+    assert "server (OS::Nova::Server): ResourceInError: No valid host was found." in value["verdict"]
+    assert value["left"] == []
+    assert cloud.left == {}
+
+
 def test_a_template_of_ones_own_gets_what_it_asks_for(cloud: Any, tmp_path: Path) -> None:
     cloud.heat = True
     hot = tmp_path / "vnf.yaml"
