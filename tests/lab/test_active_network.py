@@ -16,7 +16,7 @@ from lab.tenant_router import start_metadata_proxy, stop_metadata_proxy
 
 from stackdoctor.facts.neutron_names import bridge, dhcp_namespace, tap
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 PORT = INSTANCES[GUEST]
 SERVER = "controller"

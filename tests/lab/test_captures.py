@@ -16,7 +16,7 @@ from lab.tenant_ports import INNER, INSTANCES, NET
 
 from stackdoctor.facts.neutron_names import dhcp_device, dhcp_namespace, tap, vxlan_device
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 PORT = INSTANCES[GUEST]
 TAP = f"{GUEST}:{tap(PORT.id)}"

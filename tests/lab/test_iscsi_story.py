@@ -12,7 +12,7 @@ from lab import iscsi_storage as storage
 from lab.cloud import Cloud
 from lab.iscsi_storage import BACKING, tgtadm
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 TARGET = ("--mode", "target", "--tid", "1")
 UNIT = ("--mode", "logicalunit", "--tid", "1", "--lun", "1")
