@@ -31,7 +31,7 @@ def test_dhcp_replies_that_a_rule_before_the_groups_drops_are_named(network: Clo
         traced = tool(network, *asked)
     assert traced.returncode == 1, traced.stderr
     steps = {step["name"]: step for step in json.loads(traced.stdout)["steps"]}
-    assert steps["it gets to the DHCP server"]["state"] == steps["server sends OFFER"]["state"] == "proven"
+    assert steps["it gets to the DHCP server"]["state"] == steps["server sends OFFER"]["state"] == "proven", steps
     assert steps["guest sends REQUEST"]["state"] == "missing"
     last = steps["the answer gets to the guest"]
     assert (last["state"], last["node"]) == ("failed", GUEST), last

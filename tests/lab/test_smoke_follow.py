@@ -59,7 +59,10 @@ def apis(network: Cloud) -> Iterator[Any]:
             cloud = served.enter_context(smoke_cloud.served())
         cloud.server_status = "ERROR"
 
+        told: set[str] = set()
+
         def on(method: str, path: str) -> None:
+            server = path.removeprefix(f"{SERVERS}/")
             if (method, path) == ("POST", SERVERS):
                 request = '198.51.100.1 "POST /v2.1/servers HTTP/1.1" status: 202 len: 381 time: 0.4'
                 log(
@@ -68,8 +71,10 @@ def apis(network: Cloud) -> Iterator[Any]:
                     "nova-api",
                     f"INFO nova.osapi_compute.wsgi.server [None {BOOT} u p] {request}",
                 )
-                build = f"Build of instance aborted: {REASON}"
-                log(network, GUEST, "nova-compute", f"ERROR nova.compute.manager [None {BOOT} u p] {build}")
+            elif method == "GET" and server in cloud.of("servers") and server not in told:
+                told.add(server)
+                failed = f"[instance: {server}] Build of instance {server} aborted: {REASON}"
+                log(network, GUEST, "nova-compute", f"ERROR nova.compute.manager [None {BOOT} u p] {failed}")
 
         cloud.on = on
         yield cloud
