@@ -33,10 +33,12 @@ class Said:
 
 def dhcp_trace(wiring: Wiring, guest: Endpoint, path: Path, records: Records) -> Trace:
     """The exchange between ``guest`` and the server at the end of ``path``; ``records`` name the guest's MAC."""
+    # dnsmasq's lines of one second are one record
     said = [
         Said(match["kind"], match["rest"].strip(), record)
         for record in records.records
-        if (match := _SAID.search(record.message))
+        for line in record.text.splitlines()
+        if guest.mac in line and (match := _SAID.search(line))
     ]
     place = next((i for i, hop in enumerate(path.hops) if hop.what == SERVER), len(path.hops))
     there, server, back = path.hops[:place], path.hops[place : place + 1], path.hops[place + 1 :]

@@ -168,6 +168,14 @@ def test_a_call_that_is_refused_is_the_failed_step_with_the_apis_words(cloud: An
     assert cloud.left == {}
 
 
+def test_an_error_that_is_a_page_is_told_without_its_tags(cloud: Any) -> None:
+    cloud.fails["POST", "/ports"] = (500, {"NeutronError": {"message": "The server has erred.<br /><br />\n\n"}})
+    _, value, _ = smoke(cloud)
+
+    assert "HTTP 500: The server has erred." in value["verdict"]
+    assert "<br" not in value["verdict"]
+
+
 def test_what_cannot_be_removed_is_told_with_the_commands_in_their_order(cloud: Any) -> None:
     cloud.fails["DELETE", "/volumes"] = (500, {})
 

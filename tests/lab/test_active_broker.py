@@ -112,8 +112,9 @@ def test_every_server_answers_a_ping_and_a_frozen_one_is_silent(cloud: Cloud) ->
     by_queue = {o["where"]: o for o in value["outcomes"]}
     assert by_queue["compute.compute2"]["state"] == "ok"
     assert by_queue["compute.compute1"]["state"] == "failed"
+    says = by_queue["compute.compute1"]["says"]
     # on a busy machine the broker may have missed its heartbeats before it was asked
-    assert ("silent for 3 s" if consumers else "no server consumes") in by_queue["compute.compute1"]["says"]
+    assert "silent for 3 s" in says or (not consumers and "no server consumes" in says), says
     cloud.wait_until_healthy()
 
 
