@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: diagnose test test-long fuzz lint format packages bench bench-full clean
+.PHONY: diagnose test fuzz lint format packages bench bench-full clean
 
 diagnose: $(VENV)/installed
 	@$(BIN)/stackdoctor diagnose $(or $(ARGS),--demo)
@@ -23,11 +23,7 @@ packages:
 
 # Two at once, and the tests of a file together: many share the daemons that they start, and wait for them.
 test: packages $(VENV)/installed-test
-	$(BIN)/python -m pytest -ra -n 2 --dist loadfile -m "not long" $(ARGS)
-
-# Faults one after the other on a whole lab, each judged and healed: about an hour on two processors.
-test-long: packages $(VENV)/installed-test
-	$(BIN)/python -m pytest -ra -n 2 --dist loadfile -m long $(ARGS)
+	$(BIN)/python -m pytest -ra -n 2 --dist loadfile $(ARGS)
 
 # Every reader of what others wrote (fuzz/readers.py), led by coverage; atheris has wheels for few Pythons: its own venv.
 FUZZ := .venv-fuzz

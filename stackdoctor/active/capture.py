@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackdoctor.active.consent import refuse_unconsented
 from stackdoctor.active.pcap import Capture, read_capture
@@ -17,6 +17,8 @@ __all__ = ["Bounds", "Tap", "capture_plans", "captured", "parse_tap"]
 _TAP = re.compile(r"(?P<node>[^:\s]+):(?:(?P<namespace>[\w.-]+)/)?(?P<interface>[\w.@-]+)")
 _OPTIONS = 10.0
 """Seconds that a node may take for the start and the end of its captures besides the capture itself."""
+_STARTS = 0.5
+"""Seconds after its start at which a tcpdump listens at the latest, if it has not seen a packet before."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,20 @@ def _captured(tap: Tap, node: NodeResults | None) -> tuple[Capture, bytes]:
     why = _why_not(result)
     if why:
         return Capture(name, (), unread=why), b""
-    if len(result.stdout) <= 24:
-        return Capture(name, ()), result.stdout
     offset = node.clock.offset if node.clock else 0.0
-    return read_capture(name, result.stdout, offset), result.stdout
+    try:
+        capture = read_capture(name, result.stdout, offset)
+    except UsageError as why:  # of one hop: the others are there
+        return Capture(name, (), unread=str(why)), result.stdout
+    return _within(capture, result, offset), result.stdout
+
+
+def _within(capture: Capture, result: Result, offset: float) -> Capture:
+    """With the time for which tcpdump listened: from a little after its start to its end."""
+    if not result.started:
+        return capture
+    began = result.started - offset
+    return replace(capture, since=began + _STARTS, until=began + result.seconds)
 
 
 def _why_not(result: Result) -> str:

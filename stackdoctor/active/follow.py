@@ -10,13 +10,16 @@ from stackdoctor.active.pcap import Capture, Frame
 
 __all__ = ["Flow", "Journey", "flows", "follow"]
 
+TRANSIT = 0.1
+"""Seconds that a packet may take from one hop to the next, and clocks may differ."""
+
 
 @dataclass(frozen=True)
 class Journey:
     """One packet: ``seen`` are the places of the hops (in their order) where it was, and the frame at each.
 
     ``forward`` says whether it goes from the first hop to the last of ``hops``; ``ends`` are the places of the first
-    and the last hop that there is a capture of.
+    and the last hop that there is a capture of.  ``heeded``: each of these listened while it was on its way.
     """
 
     what: str
@@ -25,6 +28,7 @@ class Journey:
     seen: tuple[tuple[int, Frame], ...]
     ends: tuple[int, int]
     hops: int
+    heeded: bool = True
 
     @property
     def begin(self) -> float:
@@ -72,8 +76,8 @@ class Flow:
 
     @property
     def lost(self) -> tuple[Journey, ...]:
-        """Those that began at the first hop and that the last one did not see."""
-        return tuple(journey for journey in self.journeys if journey.begun and not journey.arrived)
+        """Those that began at the first hop and that the last one did not see although it listened."""
+        return tuple(journey for journey in self.journeys if journey.begun and journey.heeded and not journey.arrived)
 
     @property
     def lost_after(self) -> int | None:
@@ -87,7 +91,8 @@ class Flow:
 def follow(captures: Sequence[Capture]) -> tuple[Journey, ...]:
     """Every packet that any of ``captures`` (hops in their order) saw, in order of time.
 
-    A hop without a capture says nothing: what was not seen there is not lost there.
+    A hop without a capture says nothing: what was not seen there is not lost there.  Nor does one whose capture began
+    later or ended earlier than those of others: at the edges of the time packets are seen on some hops only.
     """
     read = [place for place, capture in enumerate(captures) if not capture.unread]
     ends = (read[0], read[-1]) if read else (0, 0)
@@ -95,15 +100,18 @@ def follow(captures: Sequence[Capture]) -> tuple[Journey, ...]:
     for place, capture in enumerate(captures):
         for frame in capture.frames:
             found.setdefault(frame.identity, {}).setdefault(place, frame)
-    journeys = [_journey(seen, ends, len(captures)) for seen in found.values()]
+    heard = [captures[place] for place in read]
+    journeys = [_journey(seen, ends, heard, len(captures)) for seen in found.values()]
     return tuple(sorted(journeys, key=lambda journey: journey.begin))
 
 
-def _journey(seen: dict[int, Frame], ends: tuple[int, int], hops: int) -> Journey:
+def _journey(seen: dict[int, Frame], ends: tuple[int, int], heard: Sequence[Capture], hops: int) -> Journey:
     places = sorted(seen)
+    begin, end = min(frame.time for frame in seen.values()), max(frame.time for frame in seen.values())
+    heeded = all(capture.listened(begin, end + TRANSIT) for capture in heard)
     first = seen[places[0]]
     way = tuple((place, seen[place]) for place in places)
-    return Journey(first.what, first.kind, _goes_forward(seen, ends), way, ends, hops)
+    return Journey(first.what, first.kind, _goes_forward(seen, ends), way, ends, hops, heeded)
 
 
 def _goes_forward(seen: dict[int, Frame], ends: tuple[int, int]) -> bool:

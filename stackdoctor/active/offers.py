@@ -58,15 +58,20 @@ def _text(values: tuple[Any, ...]) -> str:
     return ", ".join(v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values)[:200]
 
 
-def dhcp_outcome(where: str, asked: str, expected: Mapping[str, str], answer: Mapping[str, Any]) -> Outcome:
+def dhcp_outcome(
+    where: str, asked: str, expected: Mapping[str, str], answer: Mapping[str, Any], listed: bool = True
+) -> Outcome:
     """``expected`` are the addresses of the network's own DHCP servers by node, empty where not known.
 
-    ``asked`` names the MAC.
+    ``asked`` names the MAC; ``listed`` is whether those servers have it in their files, and owe it an offer.
     """
     if answer.get("error"):
         return Outcome(where, State.NOT_RUN, f"could not be run: {answer['error']}")
     offers = offers_of(answer.get("frames") or ())
     values = {"sent": answer.get("sent"), "offers": [asdict(offer) for offer in offers], "expected": dict(expected)}
+    if not offers and not listed:
+        says = "no foreign server answers; Neutron's own were not tried: they know no MAC that could ask all of them"
+        return Outcome(where, State.NOT_RUN, says, "Name a port of the network.", values)
     if not offers:
         says = f"no offer for {asked} to {answer.get('sent')} DISCOVERs"
         advice = (

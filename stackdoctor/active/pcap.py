@@ -66,7 +66,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Capture:
-    """The frames of one capture in order; ``cut``: its end is missing; ``strange`` counts frames not understood."""
+    """The frames of one capture in order; ``cut``: its end is missing; ``strange`` counts frames not understood.
+
+    It is known to have listened from ``since`` to ``until``, and from its first frame to its last.
+    """
 
     name: str
     frames: tuple[Frame, ...]
@@ -74,6 +77,14 @@ class Capture:
     strange: int = 0
     link_type: int = 1
     unread: str = field(default="")
+    since: float = float("-inf")
+    until: float = float("inf")
+
+    def listened(self, begin: float, end: float) -> bool:
+        """Whether it was being captured all the time from ``begin`` to ``end``."""
+        first = min([self.since, *(frame.time for frame in self.frames[:1])])
+        last = max([self.until, *(frame.time for frame in self.frames[-1:])])
+        return first <= begin and end <= last
 
 
 def read_capture(name: str, data: bytes, offset: float = 0.0) -> Capture:

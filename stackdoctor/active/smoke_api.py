@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ __all__ = ["Api", "ApiRequest", "CouldNotRun", "brief", "is_api_error", "is_gone
 
 ENVIRONMENT = "envvars"
 """What openstacksdk calls the cloud that OS_* describe."""
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
+"""WSGI servers say what went wrong as HTML."""
 SECONDS = 60.0
 MOST = 300
 
@@ -138,14 +141,18 @@ def is_api_error(error: BaseException) -> bool:
 
 
 def is_gone(error: BaseException) -> bool:
-    """Whether ``error`` says that what was named is not there (any more)."""
+    """Whether ``error`` says that what was named is not there (any more); of a stack that Heat deleted, without 404."""
+    from openstack.exceptions import NotFoundException
+
+    if isinstance(error, NotFoundException):
+        return True
     return (getattr(error, "status_code", 0) or getattr(error, "http_status", 0)) == 404
 
 
 def brief(error: BaseException) -> str:
     """What the API said, in one line of at most 300 characters."""
     said = str(getattr(error, "details", "") or "")
-    text = " ".join((said if said and said != "None" else str(error)).split())
+    text = " ".join(_TAG.sub(" ", said if said and said != "None" else str(error)).split())
     code = getattr(error, "status_code", 0) or getattr(error, "http_status", 0) or 0
     told = f"HTTP {code}: {text}" if code and f"{code}" not in text else text
     return told[:MOST] or type(error).__name__

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from stackdoctor.cli.active_places import known_nodes, known_options, test_options
+from stackdoctor.cli.active_places import known_nodes, known_options, refuse_unknown, test_options
 from stackdoctor.cli.consent import need_consent
 from stackdoctor.cli.look import Looking, look
 from stackdoctor.cli.options import SECONDS
@@ -94,8 +94,7 @@ def places_of(looking: Looking, places: Sequence[str]) -> tuple[list[Node | None
     options = known_options(looking, known_hosts)
     if "all" in places:
         return [*nodes.values()], options
-    if unknown := [place for place in places if place not in nodes and place != "here"]:
-        raise UsageError(f"{unknown[0]} is none of the nodes: {', '.join(sorted(nodes))}")
+    refuse_unknown(places, (*nodes, "here"))
     return [nodes.get(place) for place in places], options
 
 

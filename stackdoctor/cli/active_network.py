@@ -187,7 +187,7 @@ def dhcp(what: str, node: str, seconds: int, form: str, quiet: bool, yes: bool, 
     wiring = wiring_of(looking)
     network = _network_id(wiring, what)
     serving = [(site, served) for site, served in wiring.dhcp_networks() if served.network_id == network]
-    mac, whose = _station(wiring, what, network, [served for _, served in serving])
+    mac, whose, listed = _station(wiring, what, network, [served for _, served in serving])
     name = bridge(network)
     sites = (
         [node]
@@ -214,18 +214,19 @@ def dhcp(what: str, node: str, seconds: int, form: str, quiet: bool, yes: bool, 
     )
     probe = probe_of("test.dhcp", "discover", (name, mac, str(seconds)), seconds + 20)
     place = f"{name} on {at}"
-    return _one("dhcp", looking, Start(at), probe, lambda a: dhcp_outcome(place, f"{mac} ({whose})", expected, a), form)
+    asked_for = f"{mac} ({whose})"
+    return _one("dhcp", looking, Start(at), probe, lambda a: dhcp_outcome(place, asked_for, expected, a, listed), form)
 
 
-def _station(wiring: Wiring, what: str, network: str, serving: list[DhcpNetwork]) -> tuple[str, str]:
-    """The MAC to ask with, and whose it is."""
+def _station(wiring: Wiring, what: str, network: str, serving: list[DhcpNetwork]) -> tuple[str, str, bool]:
+    """The MAC to ask with, whose it is, and whether the network's servers owe it an offer."""
     from stackdoctor.trace.endpoints import endpoints, find, same_network
 
     if not network.startswith(what.removeprefix("qdhcp-").lower()):
         end = find(wiring, what)
         if not end.mac:
             raise UsageError(f"the MAC of {end} is not known")
-        return end.mac, f"the port {end.title}"
+        return end.mac, f"the port {end.title}", True
     ends = [end for end in endpoints(wiring) if same_network(end.network, network) and end.mac]
     own = {end.mac for end in ends if end.owner == "dhcp"}
     routers = [end.mac for end in ends if end.owner in ("router", "snat")]
@@ -233,11 +234,11 @@ def _station(wiring: Wiring, what: str, network: str, serving: list[DhcpNetwork]
     known = {host.mac: host.name for host in hosts if not any(":" in a for a in host.addresses)}
     for mac in routers:
         if mac in known:
-            return mac, "the router's port"
+            return mac, "the router's port", True
     for mac, name in known.items():
         if mac not in own:
-            return mac, f"the port {name}"
-    return "02:00:00:00:00:01", "nobody's: no port is known to the servers, so only a foreign one would answer"
+            return mac, f"the port {name}", True
+    return "02:00:00:00:00:01", "nobody's: no port is known to the servers, so only a foreign one would answer", False
 
 
 def _one(test: str, looking: Looking, start: Start, probe: Any, judge: Any, form: str) -> int:

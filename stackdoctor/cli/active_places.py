@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "known_nodes",
     "known_options",
     "namespaces",
+    "refuse_unknown",
     "start_of",
     "target_of",
     "test_options",
@@ -90,10 +92,9 @@ def asked(looking: Looking, probes: Mapping[str, Sequence[Probe]]) -> Mapping[st
     from stackdoctor.collect.run import Interrupted, collect
 
     nodes, known_hosts = known_nodes(looking)
-    for name, wanted in probes.items():
+    refuse_unknown(probes, nodes)
+    for wanted in probes.values():
         refuse_unconsented(wanted)
-        if name not in nodes:
-            raise UsageError(f"{name} is none of the nodes: {', '.join(sorted(nodes))}")
     plans = {
         name: Plan(tuple(wanted), seconds=max(p.timeout for p in wanted) + _SLACK, parallel=len(wanted))
         for name, wanted in probes.items()
@@ -103,6 +104,16 @@ def asked(looking: Looking, probes: Mapping[str, Sequence[Probe]]) -> Mapping[st
     except Interrupted:
         raise KeyboardInterrupt from None
     return dict(zip(plans, answers, strict=True))
+
+
+def refuse_unknown(names: Iterable[str], nodes: Iterable[str]) -> None:
+    """Raises UsageError for a name that is none of ``nodes``, with those it may mean first."""
+    known = sorted(nodes)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3)
+            told = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+            raise UsageError(f"{name} is none of the nodes: {told}")
 
 
 def namespaces(wiring: Wiring) -> tuple[Start, ...]:
@@ -168,5 +179,8 @@ def start_of(wiring: Wiring, end: Endpoint | None, place: str) -> Start:
     named = [start for start in known if start.namespace.startswith(place)] if len(place) > 6 else []
     if len(named) == 1:
         return named[0]
-    told = f": {', '.join(map(str, named))}" if named else ""
-    raise UsageError(f"{place!r} is neither a node nor one namespace{told}")
+    near = named or difflib.get_close_matches(place, [*wiring.sites, *map(str, known)], 3)
+    raise UsageError(
+        f"{place!r} is neither a node nor one namespace: "
+        + (f"did you mean {' or '.join(map(str, near))}?" if near else f"there are {', '.join(wiring.sites)}")
+    )

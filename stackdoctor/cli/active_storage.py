@@ -41,7 +41,7 @@ def iscsi(what: str, places: tuple[str, ...], target: str, form: str, quiet: boo
     from stackdoctor.active.outcome import Outcome, State
     from stackdoctor.active.portal import portal_outcome
     from stackdoctor.active.programs import NotRun, answer_of, probe_of
-    from stackdoctor.cli.active_places import known_nodes
+    from stackdoctor.cli.active_places import known_nodes, refuse_unknown
 
     looking = Looking(quiet=quiet, **where)
     users: list[str] = []
@@ -49,7 +49,9 @@ def iscsi(what: str, places: tuple[str, ...], target: str, form: str, quiet: boo
     if re.fullmatch(r"(volume-)?[0-9a-f-]{36}", what):
         portals, target, users = _of_volume(looking, what)
     at = [_portal(portal) for portal in portals]
-    starts = list(places or users or known_nodes(looking)[0])
+    nodes_known = known_nodes(looking)[0]
+    starts = list(places or users or nodes_known)
+    refuse_unknown(starts, nodes_known)
     questions = [(host, port, iqn) for host, port in at for iqn in ("-", *((target,) if target else ()))]
     told = f" and ask for {target}" if target else ""
     need_consent([f"from {start}: log in to {h}:{p}{told}, and log out" for start in starts for h, p in at], yes)

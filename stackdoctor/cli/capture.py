@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from stackdoctor.cli.active_places import refuse_unknown
 from stackdoctor.cli.consent import consent_option, need_consent
 from stackdoctor.cli.flows_page import flows_value, show_flows
 from stackdoctor.cli.look import Looking, look, nodes_to_look_at
@@ -65,12 +66,11 @@ def command(
     if bool(on) == bool(port):
         raise UsageError("name the hops with --on NODE:INTERFACE (once each, in their order), or a port with --path")
     taps, words = (tuple(map(parse_tap, on)), NOT_OURS) if on else _of_path(looking, str(port), to)
-    words = tuple(shlex.split(expression)) if expression else words
+    words = _words(expression) if expression else words
     plans = capture_plans(taps, words, Bounds(seconds=seconds, packets=packets, snap=snap))
     nodes, known_hosts = nodes_to_look_at(looking)
     known = {node.name: node for node in nodes}
-    if unknown := [tap.node for tap in taps if tap.node not in known]:
-        raise UsageError(f"{unknown[0]} is none of the nodes: {', '.join(sorted(known))}")
+    refuse_unknown([tap.node for tap in taps], known)
     said = f"run tcpdump for {seconds:g} s (at most {packets} packets) on "
     need_consent([said + ", ".join(str(tap) for tap in taps if tap.node == node) for node in plans], yes)
     if keep is not None:
@@ -88,6 +88,13 @@ def command(
     if all(capture.unread for capture in captures):
         return 3
     return 1 if any(flow.lost_after is not None for flow in flowing) else 0
+
+
+def _words(expression: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(expression))
+    except ValueError as why:
+        raise UsageError(f"--filter {expression!r}: {str(why).lower()}") from None
 
 
 def _of_path(looking: Looking, port: str, to: str) -> tuple[tuple[Any, ...], tuple[str, ...]]:

@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ def command(
     if template is None and api.has_heat:
         template = built_in(wanted)
     need_consent(_plan(wanted, template is not None, hot, bool(looking.inventory or looking.nodes)), yes)
-    return _run(api, wanted, template, parameters, hot is not None, timeout, looking, form, junit_file)
+    return _run(Launch(api, wanted, template, parameters, hot is not None, timeout), looking, form, junit_file)
 
 
 class _refusals:
@@ -131,17 +132,22 @@ def _plan(wanted: Wanted, by_heat: bool, hot: Path | None, nodes: bool) -> list[
     ]
 
 
-def _run(
-    api: Api,
-    wanted: Wanted,
-    template: dict[str, Any] | None,
-    parameters: dict[str, str],
-    foreign: bool,
-    timeout: float,
-    looking: Looking,
-    form: str,
-    junit_file: Path | None,
-) -> int:
+@dataclass(frozen=True)
+class Launch:
+    """What is launched: by Heat where there is a ``template``, which is the user's own where it is ``foreign``.
+
+    ``timeout`` is in seconds, for each step.
+    """
+
+    api: Api
+    wanted: Wanted
+    template: dict[str, Any] | None
+    parameters: dict[str, str]
+    foreign: bool
+    timeout: float
+
+
+def _run(launch: Launch, looking: Looking, form: str, junit_file: Path | None) -> int:
     from stackdoctor.active.smoke_calls import call_steps
     from stackdoctor.active.smoke_heat import STACK
     from stackdoctor.active.smoke_proof import proof_steps
@@ -150,17 +156,18 @@ def _run(
     from stackdoctor.cli.smoke_page import Smoked, junit, live, show_left, show_steps, smoked_value
 
     begun, clock = time.time(), time.monotonic()
-    names = (STACK,) if template is not None else call_steps(wanted)
-    proofs = proof_steps(wanted.volume and not foreign, wanted.external is not None and not foreign)
+    wanted, by_heat, own = launch.wanted, launch.template is not None, not launch.foreign
+    names = (STACK,) if by_heat else call_steps(wanted)
+    proofs = proof_steps(wanted.volume and own, wanted.external is not None and own)
     ledger = Ledger()
     followed: Followed | None = None
     ping = pinger(looking) if looking.inventory or looking.nodes else None
     broken: Exception | None = None
     with Stop(lambda text: click.echo(text, err=True)) as stop:
         with live(looking.quiet) as tell:
-            steps = Steps((*names, *proofs, REMOVED), api.requests, tell)
+            steps = Steps((*names, *proofs, REMOVED), launch.api.requests, tell)
             try:
-                _launch_and_prove(api, wanted, template, parameters, steps, ledger, stop, timeout, ping)
+                _launch_and_prove(launch, steps, ledger, stop, ping)
             except Exception as error:
                 broken = error  # whatever it is, what was made must go
         stopped = stop.event.is_set()
@@ -169,11 +176,11 @@ def _run(
             followed = _followed(stop, looking, begun, ledger, steps)
         with live(looking.quiet, steps.rows) as tell:
             steps.tell = tell
-            left = _remove(api, wanted, steps, ledger, timeout)
+            left = _remove(launch, steps, ledger)
     if broken is not None:
         show_left(left)
         raise broken
-    smoked = Smoked(wanted, "calls" if template is None else "heat", tuple(steps.rows), left, time.monotonic() - clock)
+    smoked = Smoked(wanted, "heat" if by_heat else "calls", tuple(steps.rows), left, time.monotonic() - clock)
     if junit_file is not None:
         junit_file.write_bytes(junit(smoked))
     if form == "json":
@@ -197,17 +204,7 @@ def _after(followed: Followed | None) -> Callable[[], None] | None:
     return lambda: show_followed(followed)
 
 
-def _launch_and_prove(
-    api: Api,
-    wanted: Wanted,
-    template: dict[str, Any] | None,
-    parameters: dict[str, str],
-    steps: Steps,
-    ledger: Ledger,
-    stop: Stop,
-    timeout: float,
-    ping: Ping | None,
-) -> None:
+def _launch_and_prove(what: Launch, steps: Steps, ledger: Ledger, stop: Stop, ping: Ping | None) -> None:
     """Until all is proven, a step fails or the user has enough: which of these, the steps say."""
     from stackdoctor.active.smoke_calls import launch
     from stackdoctor.active.smoke_heat import launch_stack
@@ -215,18 +212,16 @@ def _launch_and_prove(
     from stackdoctor.active.smoke_steps import StepFailed, Stopped
 
     try:
-        if template is None:
-            launch(api, wanted, steps, ledger, stop, timeout)
+        if what.template is None:
+            launch(what.api, what.wanted, steps, ledger, stop, what.timeout)
         else:
-            launch_stack(api, wanted, template, parameters, steps, ledger, stop, timeout)
-        prove(api, ledger, steps, stop, timeout, ping, template is not None)
+            launch_stack(what.api, what.wanted, what.template, what.parameters, steps, ledger, stop, what.timeout)
+        prove(what.api, ledger, steps, stop, what.timeout, ping, what.template is not None)
     except (StepFailed, Stopped, KeyboardInterrupt):
         return  # the step says it
 
 
 def _followed(stop: Stop, looking: Looking, begun: float, ledger: Ledger, steps: Steps) -> Followed:
-    from dataclasses import replace
-
     from stackdoctor.active.smoke_proof import ATTACHED, DETACHED
     from stackdoctor.cli.smoke_follow import Followed, follow_up
 
@@ -246,13 +241,13 @@ def _followed(stop: Stop, looking: Looking, begun: float, ledger: Ledger, steps:
         stop.forget(REMOVING)
 
 
-def _remove(api: Api, wanted: Wanted, steps: Steps, ledger: Ledger, timeout: float) -> tuple[Left, ...]:
+def _remove(what: Launch, steps: Steps, ledger: Ledger) -> tuple[Left, ...]:
     from stackdoctor.active.smoke_removal import remove_all
     from stackdoctor.active.smoke_steps import StepFailed
 
     left: tuple[Left, ...] = ()
     with contextlib.suppress(StepFailed), steps.step(REMOVED) as say:
-        left = remove_all(api, wanted.prefix, ledger, timeout, say)
+        left = remove_all(what.api, what.wanted.prefix, ledger, what.timeout, say)
         if left:
             raise StepFailed("left behind: " + ", ".join(f"{row.made.kind} {row.made.id}" for row in left))
         say(f"{len(ledger.rows)} things")

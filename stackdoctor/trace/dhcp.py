@@ -33,10 +33,12 @@ class Said:
 
 def dhcp_trace(wiring: Wiring, guest: Endpoint, path: Path, records: Records) -> Trace:
     """The exchange between ``guest`` and the server at the end of ``path``; ``records`` name the guest's MAC."""
+    # dnsmasq's lines of one second are one record
     said = [
         Said(match["kind"], match["rest"].strip(), record)
         for record in records.records
-        if (match := _SAID.search(record.message))
+        for line in record.text.splitlines()
+        if guest.mac in line and (match := _SAID.search(line))
     ]
     place = next((i for i, hop in enumerate(path.hops) if hop.what == SERVER), len(path.hops))
     there, server, back = path.hops[:place], path.hops[place : place + 1], path.hops[place + 1 :]
@@ -123,10 +125,18 @@ def _offered(said: Sequence[Said]) -> Step:
     return Step(name, UNKNOWN, "no DISCOVER in the logs of this time: a guest that has its lease renews it by REQUEST")
 
 
+def _before(said: Sequence[Said], first: Said, second: Said) -> bool:
+    """Whether the last of ``first``'s kind came before the last of ``second``'s: of one node by its log's order."""
+    if first.record.node == second.record.node:
+        last = {one.kind: place for place, one in enumerate(said)}
+        return last[first.kind] < last[second.kind]
+    return first.record.time < second.record.time - 1
+
+
 def _asked(said: Sequence[Said]) -> Step:
     name = "guest sends REQUEST"
     asked, offer = _last(said, "REQUEST"), _last(said, "OFFER")
-    if offer is not None and (asked is None or asked.record.time < offer.record.time - 1):
+    if offer is not None and (asked is None or _before(said, asked, offer)):
         times = sum(one.kind == "OFFER" for one in said)
         return _logged(name, MISSING, offer, f"{times} OFFER and no REQUEST after it: it does not get to the guest")
     if asked is not None:
@@ -137,13 +147,16 @@ def _asked(said: Sequence[Said]) -> Step:
 def _acknowledged(said: Sequence[Said], guest: Endpoint, lease: DhcpLease | None) -> Step:
     name = "server sends ACK"
     ended = _last(said, "ACK", "NAK", "DECLINE")
-    if ended is not None:
+    offer = _last(said, "OFFER")
+    if ended is not None and (offer is None or not _before(said, ended, offer)):
         return _logged(name, PROVEN if ended.kind == "ACK" else FAILED, ended)
     if lease is None:
         return Step(name, UNKNOWN, "neither an ACK in the logs of this time nor a lease")
     if lease.mac != guest.mac:
         text = f"{lease.mac} holds the lease of {lease.address}"
         return Step(name, FAILED, text, lease.evidence.node, "dnsmasq", evidence=(lease.evidence,))
+    if offer is not None:
+        return Step(name, UNKNOWN, f"no ACK after the last OFFER; the lease of {lease.address} is an earlier one")
     return Step(
         name, PROVEN, f"it has the lease of {lease.address}", lease.evidence.node, "dnsmasq", evidence=(lease.evidence,)
     )

@@ -32,6 +32,8 @@ class SmokeCloud:
     fails: dict[tuple[str, str], Answer] = field(default_factory=dict)
     console: str = f"eth0: {ADDRESS}/24 by DHCP"
     server_status: str = "ACTIVE"
+    stack_states: tuple[str, ...] = ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
+    deleted: dict[str, dict[str, Any]] = field(default_factory=dict)
     on: Callable[[str, str], None] = lambda method, path: None
 
     @property
@@ -192,35 +194,52 @@ class SmokeCloud:
         return 200, {"volumes": list(self.of("volumes").values())}
 
     def orchestration(self, method: str, rest: list[str], query: Any, body: dict[str, Any]) -> Answer:
+        """Heat's answers: a stack by its id alone is a redirection, one that was deleted is still shown for a while.
+
+        heat/api/openstack/v1/__init__.py (stack_lookup, any method) and stacks.py (create gives id and links).
+        """
         if len(rest) < 3:
             return 200, {"versions": [{"id": "v1.0", "status": "CURRENT", "links": self.link(f"/heat/v1/{PROJECT}/")}]}
         if method == "POST":
-            stack = self.make("stacks", {"stack_name": body["stack_name"], "stack_status": "CREATE_COMPLETE"})
-            stack["made"] = self.build(body["template"]["resources"])
-            return 201, {"stack": stack}
-        id_ = rest[-2] if rest[-1] == "resources" else rest[-1]
-        stack = self.of("stacks").get(id_)
+            states = iter(self.stack_states)
+            stack = self.make("stacks", {"stack_name": body["stack_name"], "stack_status": next(states)})
+            stack["made"], stack["next"] = self.build(body["template"]["resources"]), states
+            return 201, {"stack": {"id": stack["id"], "links": self.link(self.stack_place(stack))}}
+        if rest[2] != "stacks" or len(rest) < 4:
+            return 404, {"error": {"message": "The resource could not be found."}}
+        known = {**self.of("stacks"), **self.deleted}
+        stack = next((row for row in known.values() if rest[3] in (row["id"], row["stack_name"])), None)
         if stack is None:
-            return 404, {"error": {"message": "The Stack could not be found."}}
-        if rest[-1] == "resources":
-            return 200, {"resources": stack["made"]}
+            return 404, {"code": 404, "error": {"message": f"The Stack ({rest[3]}) could not be found."}}
+        if len(rest) == 4:
+            return 302, {"Location": self.root + self.stack_place(stack)}
+        if rest[5:] == ["resources"]:
+            return 200, {"resources": [{k: v for k, v in row.items() if k != "of"} for row in stack["made"]]}
         if method == "DELETE":
             for row in stack["made"]:
                 self.of(row["of"]).pop(row["physical_resource_id"], None)
-            del self.of("stacks")[id_]
+            self.deleted[stack["id"]] = {**self.of("stacks").pop(stack["id"]), "stack_status": "DELETE_COMPLETE"}
             return 204, None
-        return 200, {"stack": stack}
+        stack["stack_status"] = next(stack["next"], stack["stack_status"])
+        return 200, {"stack": {k: v for k, v in stack.items() if k not in ("made", "next")}}
+
+    def stack_place(self, stack: dict[str, Any]) -> str:
+        return f"/heat/v1/{PROJECT}/stacks/{stack['stack_name']}/{stack['id']}"
 
     def build(self, resources: dict[str, Any]) -> list[dict[str, Any]]:
         """What Heat makes of the template's server, port and volume; the volume is attached at once."""
         made = []
         places = {"OS::Nova::Server": "servers", "OS::Neutron::Port": "ports", "OS::Cinder::Volume": "volumes"}
+        failed = self.stack_states[-1] == "CREATE_FAILED"
         for name, about in resources.items():
             if about["type"] in places:
                 row = self.make(
                     places[about["type"]], {"name": about["properties"].get("name", name), "status": "ACTIVE"}
                 )
-                made.append({"resource_name": name, "resource_type": about["type"], "resource_status": "",
+                bad = failed and about["type"] == "OS::Nova::Server"
+                made.append({"resource_name": name, "logical_resource_id": name, "resource_type": about["type"],
+                             "resource_status": "CREATE_FAILED" if bad else "CREATE_COMPLETE",
+                             "resource_status_reason": "ResourceInError: No valid host was found." if bad else "",
                              "physical_resource_id": row["id"], "of": places[about["type"]]})  # fmt: skip
         server = next(iter(self.of("servers")))
         for port in self.of("ports").values():
@@ -271,6 +290,8 @@ def served() -> Iterator[SmokeCloud]:
             self.send_header(
                 "x-openstack-request-id", f"req-{uuid.uuid5(uuid.NAMESPACE_URL, f'{self.command} {url.path}')}"
             )
+            if code == 302:
+                self.send_header("Location", value["Location"])
             if code == 201 and url.path.endswith("/tokens"):
                 self.send_header("X-Subject-Token", "gAAAAABtoken-of-the-test")
             self.send_header("Content-Type", "application/json")

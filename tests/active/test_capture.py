@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
+
 import pytest
 
 from stackdoctor.active.capture import Bounds, Tap, capture_plans, captured, parse_tap
 from stackdoctor.errors import UsageError
-from stackdoctor.model import Node, NodeResults, Result, Status
+from stackdoctor.model import Clock, Node, NodeResults, Result, Status
 
 TAP = Tap("compute1", "tap712c9d12-a3")
 INSIDE = Tap("controller", "ns-da146156-92", "qdhcp-c29dcc29-e6c3-4352-b243-df929c3e972b")
@@ -52,6 +55,24 @@ def test_why_there_is_no_capture_is_said(said: dict[str, object], why: str) -> N
 
     assert why in found.unread
     assert data == b""
+
+
+def test_a_hop_of_a_foreign_link_type_is_said_and_the_others_are_read() -> None:
+    head = struct.Struct("<IHHIIII").pack
+    ppp, ethernet = (head(0xA1B2C3D4, 2, 4, 0, 0, 65535, link) for link in (9, 1))
+    (foreign, _), (read, _) = captured([TAP, INSIDE], [answer(TAP, stdout=ppp), answer(INSIDE, stdout=ethernet)])
+
+    assert "link type 9" in foreign.unread
+    assert read.unread == ""
+
+
+def test_it_listened_from_a_little_after_its_start_to_its_end_on_our_clock() -> None:
+    head = struct.Struct("<IHHIIII").pack(0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    asked = answer(TAP, stdout=head, started=1000.0, seconds=10.0)
+    ((found, _),) = captured([TAP], [replace(asked, clock=Clock(1000.0, offset=300.0))])
+
+    assert 700 < found.since < 701
+    assert found.until == 710
 
 
 def test_a_node_that_was_lost_is_said() -> None:

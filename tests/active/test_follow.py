@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.utils import PcapWriter
 
-from stackdoctor.active.follow import flows, follow
+from stackdoctor.active.follow import TRANSIT, flows, follow
 from stackdoctor.active.pcap import Capture, read_capture
 from stackdoctor.errors import UsageError
 
@@ -184,3 +185,22 @@ def test_what_comes_back_from_behind_a_hop_without_a_capture_is_not_lost_there()
     captures = [capture("tap", discover()), capture("eth2", wrapped(discover()), strangers), unread]
 
     assert all(flow.lost_after is None for flow in flows(follow(captures), 3))
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "lost"),
+    [(-5.0, 5.0, True), (0.1, 5.0, False), (-5.0, TRANSIT / 2, False)],
+    ids=["listened", "began-later", "ended-before"],
+)
+def test_a_hop_loses_what_came_while_it_listened_and_nothing_else(since: float, until: float, lost: bool) -> None:
+    """The captures of several nodes do not begin and end at once."""
+    silent = Capture("ns", (), since=NOW + since, until=NOW + until)
+    (flow,) = flows(follow([capture("tap", discover()), silent]), 2)
+    assert (flow.lost_after == 0) is lost
+
+
+def test_a_hop_listened_from_its_first_packet_on_however_late_it_is_said_to_have_begun() -> None:
+    late = replace(capture("ns", offer(3), offset=0.0), since=NOW + 5, until=NOW + 9)
+    early = capture("tap", offer(3), discover())
+    by_kind = {flow.kind: flow for flow in flows(follow([early, late]), 2)}
+    assert by_kind["DHCP Discover"].lost_after == 0

@@ -56,6 +56,14 @@ def test_offers_that_are_missing_or_strange_are_failures(frames: tuple[dict[str,
     assert says in outcome.says
 
 
+def test_silence_about_a_mac_that_no_server_knows_is_neither_right_nor_wrong() -> None:
+    """A network whose only ports are its DHCP servers': each leaves out its own, so no MAC can ask them all."""
+    silence = {"sent": 3, "frames": []}
+    assert dhcp_outcome("here", "nobody's", NODE, silence, listed=False).state is State.NOT_RUN
+    foreign = {"sent": 3, "frames": [frame("192.0.2.1")]}
+    assert dhcp_outcome("here", "nobody's", NODE, foreign, listed=False).state is State.FAILED
+
+
 def ping(**answer: Any) -> Outcome:
     return ping_outcome("here", "10.10.0.28", {"route": ROUTE, "errors": {}, **answer})
 

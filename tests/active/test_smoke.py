@@ -168,6 +168,14 @@ def test_a_call_that_is_refused_is_the_failed_step_with_the_apis_words(cloud: An
     assert cloud.left == {}
 
 
+def test_an_error_that_is_a_page_is_told_without_its_tags(cloud: Any) -> None:
+    cloud.fails["POST", "/ports"] = (500, {"NeutronError": {"message": "The server has erred.<br /><br />\n\n"}})
+    _, value, _ = smoke(cloud)
+
+    assert "HTTP 500: The server has erred." in value["verdict"]
+    assert "<br" not in value["verdict"]
+
+
 def test_what_cannot_be_removed_is_told_with_the_commands_in_their_order(cloud: Any) -> None:
     cloud.fails["DELETE", "/volumes"] = (500, {})
 
@@ -251,6 +259,18 @@ def test_heat_is_used_where_it_is_there(cloud: Any) -> None:
     assert value["way"] == "heat"
     assert states(value)["stack is complete"] == "ok"
     assert not [path for method, path in cloud.asked if method == "POST" and path.endswith("/compute/v2.1/servers")]
+    assert cloud.left == {}
+
+
+def test_a_stack_that_fails_is_told_with_heats_reason_and_removed(cloud: Any) -> None:
+    cloud.heat = True
+    cloud.stack_states = ("CREATE_IN_PROGRESS", "CREATE_FAILED")
+    status, value, told = smoke(cloud)
+
+    assert status == 1, told
+    assert states(value)["stack is complete"] == "failed"
+    assert "server (OS::Nova::Server): ResourceInError: No valid host was found." in value["verdict"]
+    assert value["left"] == []
     assert cloud.left == {}
 
 

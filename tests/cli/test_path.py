@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stackdoctor.model import Clock, Node, NodeResults, Result, Status
+from stackdoctor.model import Node, NodeResults
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
 
@@ -19,35 +19,12 @@ Keep = Callable[..., str]
 SAMPLES = Path(__file__).parents[1] / "trace" / "samples"
 
 
-def recorded(*names: str) -> dict[str, NodeResults]:
-    nodes: dict[str, NodeResults] = {}
-    for name in names:
-        for node in json.loads((SAMPLES / f"{name}.json").read_text()):
-            before = nodes[node["node"]].results if node["node"] in nodes else {}
-            results = {
-                (row["probe"], row.get("subject", "")): Result(
-                    row["probe"],
-                    row["command"],
-                    row.get("subject", ""),
-                    Status(row.get("status", "ran")),
-                    row.get("exit", 0),
-                    row.get("stdout", "").encode(),
-                    row.get("stderr", "").encode(),
-                )
-                for row in node["results"]
-            }
-            nodes[node["node"]] = NodeResults(
-                Node(node["node"]), {**before, **results}, Clock(node["now"]), node["node"]
-            )
-    return nodes
-
-
 @pytest.fixture
-def keep(tmp_path: Path) -> Keep:
+def keep(tmp_path: Path, recording: Callable[..., dict[str, NodeResults]]) -> Keep:
     """``keep("vm-tap-off-bridge")`` writes that cloud's snapshot; ``change`` has it changed first."""
 
     def write(*faults: str, change: Callable[[dict[str, NodeResults]], None] = lambda nodes: None) -> str:
-        nodes = recorded("healthy", *faults)
+        nodes = recording(*(SAMPLES / f"{name}.json" for name in ("healthy", *faults)))
         change(nodes)
         path = tmp_path / "cloud.tar.gz"
         write_snapshot(Snapshot(tuple(nodes.values()), 1795366000.0, 1.0, "stackdoctor"), path)

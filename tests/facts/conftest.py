@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,26 +13,9 @@ NETWORK = Path(__file__).parent / "samples" / "network"
 
 
 @pytest.fixture
-def recorded_node() -> Callable[[str], NodeResults]:
+def recorded_node(recording: Callable[..., dict[str, NodeResults]]) -> Callable[[str], NodeResults]:
     """``recorded_node("healthy.controller")``: what was answered there, with the node's clock at that time."""
-
-    def load(name: str) -> NodeResults:
-        recording = json.loads((NETWORK / f"{name}.json").read_text())
-        results = {
-            (row["probe"], row["subject"]): Result(
-                row["probe"],
-                row["command"],
-                row["subject"],
-                Status(row["status"]),
-                row.get("exit"),
-                row.get("stdout", "").encode(),
-                row.get("stderr", "").encode(),
-            )
-            for row in recording["results"]
-        }
-        return NodeResults(Node(name.partition(".")[2]), results, Clock(recording["now"]))
-
-    return load
+    return lambda name: next(iter(recording(NETWORK / f"{name}.json").values()))
 
 
 @pytest.fixture

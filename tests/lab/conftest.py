@@ -1,4 +1,4 @@
-"""The lab as a fixture: one cloud for the whole test run, healthy and marked anew before each test."""
+"""The lab as fixtures of the test run: a cloud, and hosts on which nothing runs but what a story puts there."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield cloud
 
 
+@pytest.fixture(scope="session")
+def bare_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The lab's hosts without broker and services, for stories of networks and disks."""
+    lacking = hosts.missing()
+    if lacking:
+        pytest.skip(f"tests/lab needs root, network namespaces and sshd: missing here: {', '.join(lacking)}")
+    with cloud_up(tmp_path_factory.mktemp("bare"), {}) as cloud:
+        yield cloud
+
+
 @pytest.fixture
 def cloud(running_cloud: Cloud) -> Cloud:
     """The lab, healthy, with the logs counted from now."""
@@ -39,20 +49,18 @@ def cloud(running_cloud: Cloud) -> Cloud:
 
 
 @pytest.fixture(scope="module")
-def tenant_cloud(running_cloud: Cloud) -> Iterator[Cloud]:
-    """The lab's cloud with the tenant network in it, for the tests of one module."""
+def tenant_cloud(bare_cloud: Cloud) -> Iterator[Cloud]:
+    """The lab's hosts with the tenant network on them, for the tests of one module."""
     lacking = tenant_network.missing()
     if lacking:
         pytest.skip(f"tests/lab needs {'; '.join(lacking)}")
-    with tenant_network.tenant_network_up(running_cloud):
-        running_cloud.wait_until_healthy()
-        running_cloud.wait_until_quiet()
-        yield running_cloud
+    with tenant_network.tenant_network_up(bare_cloud):
+        yield bare_cloud
 
 
 @pytest.fixture
 def network(tenant_cloud: Cloud) -> Cloud:
-    """The cloud with its tenant network, healthy, with the logs counted from now."""
+    """The hosts with their tenant network, with the logs counted from now."""
     tenant_cloud.mark()
     return tenant_cloud
 

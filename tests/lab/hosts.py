@@ -120,8 +120,8 @@ def sweep() -> None:
             ip("netns", "delete", name)
 
 
-def net_down(run: int) -> None:
-    """Delete all names of the test run with PID ``run``."""
+def net_down(run: str) -> None:
+    """Delete all names of the lab ``run``, which begins with the PID of its test run."""
     for name in names():
         if name.startswith(f"{PREFIX}-{run}-"):
             ip("netns", "delete", name)
@@ -155,8 +155,12 @@ def file(text: str, mode: int = 0o644, owner: tuple[str | int, str | int] = ("ro
 
 def interpreter_prefixes() -> list[str]:
     """Where this Python and its packages live, outermost first, without what lies below another of them."""
-    prefixes = sorted({os.path.realpath(p) for p in (sys.base_prefix, sys.prefix)})
-    return [p for p in prefixes if not p.startswith("/usr/") and p != "/usr"]
+    packages = (p for p in sys.path if p.endswith("-packages"))
+    found: list[str] = []
+    for place in sorted({os.path.realpath(p) for p in (sys.base_prefix, sys.prefix, *packages)}):
+        if not any(f"{place}/".startswith(f"{outer}/") for outer in ("/usr", *found)):
+            found.append(place)
+    return found
 
 
 def sshd_files(work: Path, name: str) -> dict[str, Any]:
@@ -173,7 +177,7 @@ def sshd_files(work: Path, name: str) -> dict[str, Any]:
 
 def begin(
     work: Path,
-    run: int,
+    run: str,
     name: str,
     addresses: Mapping[str, str],
     gateway: str,
@@ -219,7 +223,7 @@ def begin(
         )
 
 
-def await_ready(work: Path, run: int, name: str, address: str, launcher: subprocess.Popen[bytes]) -> Host:
+def await_ready(work: Path, run: str, name: str, address: str, launcher: subprocess.Popen[bytes]) -> Host:
     """The host that ``begin`` began, once its root file system stands and its sshd listens."""
     assert launcher.stdout is not None
     if launcher.stdout.readline() != b"ready\n":

@@ -19,7 +19,7 @@ DHCP_LOG = "/var/log/neutron/dnsmasq"
 def dhcp_files(network: Network, port: Port) -> dict[str, str]:
     """The files of a network's dnsmasq as the agent writes them."""
     tag, router = f"tag:subnet-{network.subnet}", f"{network.prefix}.1"
-    named = [(p, f"host-{p.address.replace('.', '-')}") for p in (*network.dhcp, *network.others)]
+    named = [(p, f"host-{p.address.replace('.', '-')}") for p in (*network.dhcp, *network.others, *network.unbound)]
     routed = INNER in network.others
     routes = f"169.254.169.254/32,{router},0.0.0.0/0,{router}"
     options = [f"{tag},option:dns-server,{port.address}"]

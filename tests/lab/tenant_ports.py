@@ -1,7 +1,7 @@
 """The ports and networks of the lab's tenant network, and how a host is made to have them.
 
 The ids are those of tests/facts/samples: ``NET`` has DHCP on the controller and an instance on each compute node;
-``PAIR`` has a DHCP server on the controller and another one on compute2, and no router.
+``PAIR`` has a DHCP server on the controller and another one on compute2, no router, and a port that is not plugged in.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ class Port:
 
 @dataclass(frozen=True)
 class Network:
-    """A VXLAN network with one subnet (the first three numbers of its addresses in ``prefix``)."""
+    """A VXLAN network with one subnet (the first three numbers of its addresses in ``prefix``).
+
+    ``unbound`` are ports that are on no host: Neutron writes them into the files of its DHCP servers all the same.
+    """
 
     id: str
     subnet: str
@@ -60,6 +63,7 @@ class Network:
     prefix: str
     dhcp: tuple[Port, ...]
     others: tuple[Port, ...] = ()
+    unbound: tuple[Port, ...] = ()
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -93,6 +97,7 @@ PAIR = Network(
         Port("da146156-92e4-4b38-9f5d-60c7a1b2d3e4", "fa:16:3e:2a:5c:02", "10.20.0.2", "controller"),
         Port("e20a775d-5fb0-4e16-8c2a-b9d4e7f60318", "fa:16:3e:2a:5c:03", "10.20.0.3", "compute2"),
     ),
+    unbound=(Port("5d0c2f2e-6a1b-4c55-9d3e-7b1f0a94e812", "fa:16:3e:2a:5c:1c", "10.20.0.28", ""),),
 )
 NETWORKS = (NET, PAIR)
 

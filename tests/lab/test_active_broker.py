@@ -9,7 +9,7 @@ import pytest
 from lab.active_runs import assert_nothing_left, begun, broken_off, ran, traced, url
 from lab.cloud import Cloud
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 URL = "STACKDOCTOR_TRANSPORT_URL"
 
@@ -105,13 +105,16 @@ def test_every_server_answers_a_ping_and_a_frozen_one_is_silent(cloud: Cloud) ->
     cloud.freeze("compute1", "nova-compute")
     try:
         value, status = ran(cloud, "test", "rpc", "--topic", "compute", "--wait", "3s")
+        consumers = cloud.queues()["compute.compute1"]["consumers"]
     finally:
         cloud.thaw("compute1", "nova-compute")
     assert status == 1
     by_queue = {o["where"]: o for o in value["outcomes"]}
     assert by_queue["compute.compute2"]["state"] == "ok"
     assert by_queue["compute.compute1"]["state"] == "failed"
-    assert "silent for 3 s" in by_queue["compute.compute1"]["says"]
+    says = by_queue["compute.compute1"]["says"]
+    # on a busy machine the broker may have missed its heartbeats before it was asked
+    assert "silent for 3 s" in says or (not consumers and "no server consumes" in says), says
     cloud.wait_until_healthy()
 
 

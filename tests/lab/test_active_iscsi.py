@@ -16,14 +16,13 @@ FROM = ("--from", "compute1")
 
 
 @pytest.fixture(scope="module")
-def built(running_cloud: Cloud) -> Iterator[tuple[Cloud, str]]:
+def built(bare_cloud: Cloud) -> Iterator[tuple[Cloud, str]]:
     """The lab's cloud with a volume that a guest has."""
     lacking = storage.missing()
     if lacking:
         pytest.skip(f"tests/lab needs {'; '.join(lacking)}")
-    with storage.iscsi_storage_up(running_cloud) as secret:
-        running_cloud.wait_until_healthy()
-        yield running_cloud, secret
+    with storage.iscsi_storage_up(bare_cloud) as secret:
+        yield bare_cloud, secret
 
 
 def test_a_portal_lists_its_target_and_the_guests_session_stays(built: tuple[Cloud, str]) -> None:

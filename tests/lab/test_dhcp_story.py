@@ -11,7 +11,7 @@ from lab.tenant_ports import INSTANCES, NET
 
 from stackdoctor.facts.neutron_names import dhcp_device, dhcp_namespace
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 PORT = INSTANCES[GUEST]
 SERVER = "controller"

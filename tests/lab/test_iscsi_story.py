@@ -12,22 +12,20 @@ from lab import iscsi_storage as storage
 from lab.cloud import Cloud
 from lab.iscsi_storage import BACKING, tgtadm
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 TARGET = ("--mode", "target", "--tid", "1")
 UNIT = ("--mode", "logicalunit", "--tid", "1", "--lun", "1")
 
 
 @pytest.fixture(scope="module")
-def built(running_cloud: Cloud) -> Iterator[tuple[Cloud, str]]:
+def built(bare_cloud: Cloud) -> Iterator[tuple[Cloud, str]]:
     """The lab's cloud with the volume in it, and the secret of its account."""
     lacking = storage.missing()
     if lacking:
         pytest.skip(f"tests/lab needs {'; '.join(lacking)}")
-    with storage.iscsi_storage_up(running_cloud) as secret:
-        running_cloud.wait_until_healthy()
-        running_cloud.wait_until_quiet()
-        yield running_cloud, secret
+    with storage.iscsi_storage_up(bare_cloud) as secret:
+        yield bare_cloud, secret
 
 
 @pytest.fixture

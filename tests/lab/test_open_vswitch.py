@@ -16,7 +16,7 @@ NODES = ("controller", "compute1")
 
 
 @pytest.fixture(scope="module")
-def switched(running_cloud: Cloud) -> Iterator[Cloud]:
+def switched(bare_cloud: Cloud) -> Iterator[Cloud]:
     """The lab's cloud with Open vSwitch on two of its hosts."""
     lacking = open_vswitch.missing()
     if lacking:
@@ -26,13 +26,11 @@ def switched(running_cloud: Cloud) -> Iterator[Cloud]:
         for name in NODES:
             started.append(name)
             peers = {other: ADDRESSES[other] for other in NODES if other != name}
-            open_vswitch.start_switch(running_cloud.hosts[name], peers)
-        running_cloud.wait_until_healthy()
-        running_cloud.wait_until_quiet()
-        yield running_cloud
+            open_vswitch.start_switch(bare_cloud.hosts[name], peers)
+        yield bare_cloud
     finally:
         for name in started:
-            open_vswitch.stop_switch(running_cloud.hosts[name])
+            open_vswitch.stop_switch(bare_cloud.hosts[name])
 
 
 @pytest.fixture

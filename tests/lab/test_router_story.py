@@ -10,7 +10,7 @@ from lab.tenant_router import start_metadata_proxy, stop_metadata_proxy, write_r
 
 from stackdoctor.facts.neutron_names import bridge, gateway_device, router_namespace, tap
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 HOST = "controller"
 DEVICE = gateway_device(GATEWAY.id)

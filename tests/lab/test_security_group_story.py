@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from lab.captures import run as tool
 from lab.cloud import Cloud
 from lab.tenant_faults import assert_first, changed, run, undone
 from lab.tenant_instances import GUEST, lease, write_security_group
@@ -10,7 +13,7 @@ from lab.tenant_ports import INSTANCES
 
 from stackdoctor.facts.neutron_names import chain, tap
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 PORT = INSTANCES[GUEST]
 DEVICE = tap(PORT.id)
@@ -24,6 +27,15 @@ def test_dhcp_replies_that_a_rule_before_the_groups_drops_are_named(network: Clo
     with changed(network, GUEST, f"iptables -I {rule}", f"iptables -D {rule}"):
         assert lease(network, GUEST) == ""
         assert_first(network, "dhcp-reply-lost-ingress", node=GUEST, device=DEVICE)
+        asked = ("trace", "dhcp", PORT.mac, "-i", str(network.inventory), "--since", "3m", "-q", "--format", "json")
+        traced = tool(network, *asked)
+    assert traced.returncode == 1, traced.stderr
+    steps = {step["name"]: step for step in json.loads(traced.stdout)["steps"]}
+    assert steps["it gets to the DHCP server"]["state"] == steps["server sends OFFER"]["state"] == "proven", steps
+    assert steps["guest sends REQUEST"]["state"] == "missing"
+    last = steps["the answer gets to the guest"]
+    assert (last["state"], last["node"]) == ("failed", GUEST), last
+    assert INTO.removeprefix("neutron-linuxbri-") in last["text"], "the chain that drops it"
 
 
 def test_dhcp_requests_that_a_rule_before_the_groups_drops_are_named(network: Cloud) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stackdoctor.model import Clock, Node, NodeResults, Result, Status
+from stackdoctor.model import NodeResults
 from stackdoctor.trace.wiring import Wiring
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -18,36 +18,10 @@ SAMPLES = Path(__file__).parent / "samples"
 Nodes = dict[str, NodeResults]
 
 
-def read_into(nodes: Nodes, name: str) -> None:
-    for recorded in json.loads((SAMPLES / f"{name}.json").read_text()):
-        results = {
-            (row["probe"], row.get("subject", "")): Result(
-                row["probe"],
-                row["command"],
-                row.get("subject", ""),
-                Status(row.get("status", "ran")),
-                row.get("exit", 0),
-                row.get("stdout", "").encode(),
-                row.get("stderr", "").encode(),
-            )
-            for row in recorded["results"]
-        }
-        host = recorded["node"]
-        before = nodes[host].results if host in nodes else {}
-        nodes[host] = NodeResults(Node(host), {**before, **results}, Clock(recorded["now"]), host)
-
-
 @pytest.fixture
-def cloud() -> Callable[[str], Nodes]:
+def cloud(recording: Callable[..., Nodes]) -> Callable[[str], Nodes]:
     """``cloud("vm-tap-off-bridge")``: a controller and two compute nodes; the faulty one says what it did then."""
-
-    def load(fault: str = "") -> Nodes:
-        nodes: Nodes = {}
-        for name in ["healthy", *([fault] if fault else [])]:
-            read_into(nodes, name)
-        return nodes
-
-    return load
+    return lambda fault="": recording(*(SAMPLES / f"{name}.json" for name in ("healthy", fault) if name))
 
 
 @pytest.fixture

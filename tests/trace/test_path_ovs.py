@@ -7,13 +7,14 @@ neutron-openvswitch-agent builds them; the guests' XML follows libvirt.org/forma
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
 
-from stackdoctor.model import Clock, Node, NodeResults, Result, Status
+from stackdoctor.model import NodeResults
 from stackdoctor.trace.endpoints import find
 from stackdoctor.trace.path import Path, paths
 from stackdoctor.trace.wiring import Wiring
@@ -24,23 +25,8 @@ UNSET = ["set", []]
 
 
 @pytest.fixture
-def nodes() -> Nodes:
-    found: Nodes = {}
-    for recorded in json.loads((FilePath(__file__).parent / "samples" / "openvswitch.json").read_text()):
-        results = {
-            (row["probe"], row.get("subject", "")): Result(
-                row["probe"],
-                row["command"],
-                row.get("subject", ""),
-                Status(row.get("status", "ran")),
-                row.get("exit", 0),
-                row.get("stdout", "").encode(),
-            )
-            for row in recorded["results"]
-        }
-        name = recorded["node"]
-        found[name] = NodeResults(Node(name), results, Clock(recorded["now"]), name)
-    return found
+def nodes(recording: Callable[..., Nodes]) -> Nodes:
+    return recording(FilePath(__file__).parent / "samples" / "openvswitch.json")
 
 
 def put(nodes: Nodes, node: str, key: tuple[str, str], text: str) -> None:

@@ -1,7 +1,8 @@
 """The broker's own tracer, on for some seconds and off again for certain.  Arguments: VHOST SECONDS.
 
-Off is the work of a process of its own, which is started first and is no child of this one: it acts when the time is
-up, or as soon as this program has ended, however that was.  What a broker traced before it goes on tracing.
+On and off are the work of a process of its own, which is no child of this one, so that off always comes after on: it
+switches off when the time is up, or as soon as this program has ended, however that was.  What a broker traced before
+it goes on tracing.
 """
 
 import json
@@ -58,7 +59,7 @@ def traced(prefix: List[str], vhost: str) -> bool:
 
 
 def guard(prefix: List[str], vhost: str, seconds: float) -> Tuple[int, int]:
-    """Start what switches off; a pipe whose end it waits for, and one on which it says that it has done so."""
+    """Start what switches on and off; a pipe whose end it waits for, and one on which it says how both went."""
     ours, theirs = os.pipe(), os.pipe()
     pid = os.fork()
     if pid:
@@ -74,16 +75,26 @@ def guard(prefix: List[str], vhost: str, seconds: float) -> Tuple[int, int]:
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
-    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
+    status, said = run(prefix + ["rabbitmqctl", "-q", "trace_on", "-p", vhost])
+    tell(theirs[1], "" if status == 0 else "rabbitmqctl trace_on: " + (said.strip()[:300] or "status %d" % status))
     select.select([ours[0]], [], [], seconds + SLACK)
     for number in range(TRIES):
         if number:
             time.sleep(2)
         if run(prefix + ["rabbitmqctl", "-q", "trace_off", "-p", vhost])[0] == 0:
-            os.write(theirs[1], b"o")
+            tell(theirs[1], "off")
             break
     os._exit(0)
+
+
+def tell(pipe: int, text: str) -> None:
+    """One line, to one who may have ended."""
+    try:
+        os.write(pipe, text.replace("\n", " ").encode("utf-8") + b"\n")
+    except OSError:
+        pass
 
 
 def say(**values: object) -> None:
@@ -100,14 +111,14 @@ def main(arguments: List[str]) -> None:
             time.sleep(seconds)
             say(before=True, off=False)
             return
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        alive, done = guard(prefix, vhost, seconds + 30)
-        status, said = run(prefix + ["rabbitmqctl", "-q", "trace_on", "-p", vhost])
-        if status == 0:
-            time.sleep(seconds)
-        os.close(alive)
-        off = os.read(done, 1) == b"o"
-        say(before=False, off=off, error="" if status == 0 else "rabbitmqctl trace_on: " + said.strip()[:300])
+        alive, told = guard(prefix, vhost, seconds)
+        with os.fdopen(told, "rb") as lines:
+            error = lines.readline().decode("utf-8", "replace").strip()
+            if not error:
+                time.sleep(seconds)
+            os.close(alive)
+            off = lines.readline() == b"off\n"
+        say(before=False, off=off, error=error)
     except (OSError, ValueError) as error:
         say(error=str(error))
 

@@ -12,7 +12,7 @@ import pytest
 
 from stackdoctor.diagnose.registry import check_of
 from stackdoctor.diagnose.runner import Examination, examine
-from stackdoctor.model import Clock, Finding, Node, NodeResults, Result, Status
+from stackdoctor.model import Finding, NodeResults, Result, Status
 
 SAMPLES = Path(__file__).parent / "samples"
 Check = Callable[..., Iterator[Finding]]
@@ -21,8 +21,8 @@ Check = Callable[..., Iterator[Finding]]
 class RecordedCloud:
     """The nodes' answers; a test changes them as the fault that it is about would."""
 
-    def __init__(self) -> None:
-        self.nodes = {name: _recorded(name) for name in ("controller", "compute1", "compute2")}
+    def __init__(self, nodes: dict[str, NodeResults]) -> None:
+        self.nodes = nodes
 
     def find(self, *checks: Check) -> list[Finding]:
         """What ``checks`` find; that one could not run is a failure of the test."""
@@ -104,18 +104,7 @@ class RecordedCloud:
             self.say(node, probe, text, name)
 
 
-def _recorded(name: str) -> NodeResults:
-    recording = json.loads((SAMPLES / f"{name}.json").read_text())
-    results = {
-        (row["probe"], row["subject"]): Result(
-            row["probe"], row["command"], row["subject"], Status(row["status"]), row["exit"], row["stdout"].encode()
-        )
-        for row in recording["results"]
-    }
-    return NodeResults(Node(name), results, Clock(recording["now"]), hostname=name)
-
-
 @pytest.fixture
-def cloud() -> RecordedCloud:
+def cloud(recording: Callable[..., dict[str, NodeResults]]) -> RecordedCloud:
     """The healthy cloud."""
-    return RecordedCloud()
+    return RecordedCloud(recording(*(SAMPLES / f"{name}.json" for name in ("controller", "compute1", "compute2"))))

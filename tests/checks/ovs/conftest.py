@@ -19,7 +19,7 @@ from stackdoctor.diagnose.correlate import correlate
 from stackdoctor.diagnose.playbook import load_playbooks
 from stackdoctor.diagnose.registry import check_of, load_checks, select_checks
 from stackdoctor.diagnose.runner import Examination, examine
-from stackdoctor.model import Clock, Diagnosis, Finding, Node, NodeResults, Result, Status
+from stackdoctor.model import Diagnosis, Finding, NodeResults, Result, Status
 
 SAMPLE = Path(__file__).parents[2] / "trace" / "samples" / "openvswitch.json"
 OWN = ("ovs.*", "dpdk.*", "hugepages.*", "sriov.*")
@@ -41,23 +41,8 @@ def playbooks() -> tuple[Any, ...]:
 class OvsCloud:
     """The nodes' answers, and ways to change them."""
 
-    def __init__(self) -> None:
-        self.nodes: dict[str, NodeResults] = {}
-        for recorded in json.loads(SAMPLE.read_text()):
-            results = {
-                (row["probe"], row.get("subject", "")): Result(
-                    row["probe"],
-                    row["command"],
-                    row.get("subject", ""),
-                    Status(row.get("status", "ran")),
-                    row.get("exit", 0),
-                    row.get("stdout", "").encode(),
-                    row.get("stderr", "").encode(),
-                )
-                for row in recorded["results"]
-            }
-            name = recorded["node"]
-            self.nodes[name] = NodeResults(Node(name), results, Clock(recorded["now"]), name)
+    def __init__(self, nodes: dict[str, NodeResults]) -> None:
+        self.nodes = nodes
 
     def say(self, node: str, probe: str, text: str, subject: str = "", **result: Any) -> None:
         """Another answer to ``probe``."""
@@ -143,6 +128,6 @@ class OvsCloud:
 
 
 @pytest.fixture
-def cloud() -> OvsCloud:
+def cloud(recording: Callable[..., dict[str, NodeResults]]) -> OvsCloud:
     """The healthy cloud."""
-    return OvsCloud()
+    return OvsCloud(recording(SAMPLE))

@@ -1,4 +1,7 @@
-"""A client that casts to the conductor: ``casts.py EACH_SECOND AT_ONCE``, with the transport URL on standard input."""
+"""A client that casts to the conductor: ``casts.py EACH_SECOND AT_ONCE``, with the transport URL on standard input.
+
+It waits for nothing: the pause between two casts is its rate.
+"""
 
 from __future__ import annotations
 

@@ -61,7 +61,10 @@ class Guest:
             os.write(self.wire, to + self.mac + struct.pack("!H", kind) + payload)
 
     def frames(self, seconds: float):
-        """Frames as they come in, each answered first as an IP stack would."""
+        """Frames as they come in for ``seconds``, each answered first as an IP stack would.
+
+        A tap that is set down is readable and gives an error: it is tried again a hundred times a second till then.
+        """
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if not select.select([self.wire], [], [], left)[0]:

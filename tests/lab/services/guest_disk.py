@@ -1,5 +1,6 @@
-"""A guest's disk over iSCSI as QEMU has it: libiscsi logs in, asks the disk every second, and logs in anew when it is
-lost.  Writes "in" or why not to its standard output.
+"""A guest's disk over iSCSI as QEMU has it: libiscsi logs in, asks the disk every second, and logs in anew a second
+after it is lost: its pauses are the rate of a guest that uses its disk, and wait for nothing.
+Writes "in" or why not to its standard output.
 
 Arguments: portal (address:port), target, unit, initiator, account, and a file with the account's secret.
 """

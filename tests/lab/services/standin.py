@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import oslo_messaging
+from amqp.exceptions import AMQPError
+from kombu.exceptions import KombuError
 from oslo_config import cfg
 from oslo_context.context import RequestContext
 from oslo_log import log
 
 LOG = log.getLogger("nova.servicegroup.drivers.db")
+# What a call and a connection to the broker can end with; oslo.messaging lets some of the libraries' below it through.
+BROKER_ERRORS = (oslo_messaging.MessagingException, AMQPError, KombuError, OSError)
 OPTIONS = (
     cfg.StrOpt("host", default=socket.gethostname()),
     cfg.IntOpt("report_interval", default=2),
@@ -86,7 +90,8 @@ def serve(conf: cfg.ConfigOpts, topic: str, endpoints: Iterable[object], busy: P
     """Listen on ``topic``, ``topic.HOST`` and the fanout, and return the transport.
 
     While there is a file ``busy``, the loop that takes messages comes round only every so many seconds as it says,
-    as that of a process with one thread does (eventlet) when a method keeps it.
+    as that of a process with one thread does (eventlet) when a method keeps it.  The file is looked for ten times a
+    second meanwhile: its end lets the loop go on at once.
     """
     log.getLogger("nova.service").info("Starting %(topic)s node (version 26.0.0)", {"topic": topic})
     transport = oslo_messaging.get_rpc_transport(conf)
@@ -123,7 +128,7 @@ def report_state(conf: cfg.ConfigOpts, conductor: ConductorAPI, binary: str) -> 
             if not lost.is_set():
                 lost.set()
                 LOG.warning("Lost connection to nova-conductor for reporting service status.", exc_info=True)
-        except Exception:
+        except BROKER_ERRORS:
             LOG.exception("Unexpected error while reporting service status")
         else:
             if lost.is_set():
@@ -147,10 +152,13 @@ def every(seconds: float, function: Callable[[], object]) -> threading.Thread:
 
 
 def run(main: Callable[[], object]) -> None:
-    """Run a program; when it fails, log that as Nova does, and start it anew as its unit's Restart=on-failure does."""
+    """Run a program; when its broker fails it, log that as Nova does, and start it anew a second later.
+
+    So does its unit with Restart=on-failure and RestartSec=1.  Any other error ends it.
+    """
     try:
         main()
-    except Exception:
+    except BROKER_ERRORS:
         sys.excepthook(*sys.exc_info())  # oslo.log's: CRITICAL nova [-] Unhandled error
         threading.Event().wait(1)
         os.execv("/proc/self/exe", ["/usr/bin/python3", *sys.argv])
