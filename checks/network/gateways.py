@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stackdoctor.checks.network.motion import SETTLED, settled
 from stackdoctor.checks.network.routers import keys_of, routers_of
 from stackdoctor.checks.network.segments import Interfaces, namespace_taps, serves
 
@@ -17,6 +18,8 @@ from stackdoctor.facts.links import Links
 from stackdoctor.facts.namespaces import Namespaces
 from stackdoctor.facts.neighbours import Neighbour, Neighbours
 from stackdoctor.facts.neutron_names import network_prefix_of, port_prefix_of
+from stackdoctor.facts.openstack_answers import chosen
+from stackdoctor.facts.openstack_network import Ports, Routers
 from stackdoctor.facts.processes import Processes
 from stackdoctor.facts.reach import Reach
 from stackdoctor.facts.routes import Routes
@@ -28,7 +31,12 @@ SILENT = ("FAILED", "INCOMPLETE")
 
 @check("router.gateway.unanswered", severity=Severity.ERROR)
 def unanswered_gateway(
-    namespaces: Namespaces, links: Links, addresses: Addresses, routes: Routes, neighbours: Neighbours
+    namespaces: Namespaces,
+    links: Links,
+    addresses: Addresses,
+    routes: Routes,
+    neighbours: Neighbours,
+    routers: Cloud[Routers] | None,
 ) -> Iterator[Finding]:
     """A router asks who has its own gateway's address in the external network, and nobody answers (ARP FAILED).
 
@@ -37,7 +45,7 @@ def unanswered_gateway(
     """
     interfaces = Interfaces(links)
     taps = {(t.inner.namespace, t.inner.name): t.tap for t in namespace_taps(interfaces)}
-    for router in routers_of(namespaces, interfaces, addresses):
+    for router in routers_of(settled(namespaces, routers), interfaces, addresses):
         name = router.namespace.name
         for route in routes.within(name):
             if not (route.default and route.gateway and route.device.startswith("qg-")):
@@ -88,12 +96,14 @@ def router_nowhere(
     processes: Cloud[Processes] | None,
     domains: Cloud[Domains] | None,
     tables: Cloud[Fdb] | None,
+    ports: Cloud[Ports] | None,
 ) -> Iterator[Finding]:
     """Neutron has a router for a network, and no router on any node has that network's gateway address.
 
     That there is one is told by the DHCP options: the route to 169.254.169.254 leads to the gateway only where the
     gateway's port is a router's.  Said only where an L3 agent is on a node that was looked at, every node answered,
-    and no tunnel leads to a node that is not in the inventory: the router may be there.
+    and no tunnel leads to a node that is not in the inventory: the router may be there.  A port of the router's that
+    Neutron has changed a moment ago, or has no more, says nothing.
     """
     if any(found.absent for _, found in links) or any(r.failure for _, r in reach):
         return
@@ -103,7 +113,11 @@ def router_nowhere(
         return
     present = {link.mac.lower() for _, found in links for link in found.links}
     present |= {i.mac for _, found in domains or () for d in found.domains for i in d.interfaces}
+    believed = chosen(ports)
+    lasting = {port.mac for port in believed or () if not 0.0 < port.age < SETTLED}
     for gateway in {g.port.mac: g for g in _gateways(dnsmasq) if g.port.mac not in present}.values():
+        if believed is not None and believed.complete and gateway.port.mac not in lasting:
+            continue
         address = gateway.port.addresses[0]
         yield Finding(
             gateway.network,

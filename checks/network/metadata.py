@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stackdoctor.checks.network.motion import settled
 from stackdoctor.checks.network.routers import keys_of, options_of, routers_of, rules_of, shown
 from stackdoctor.checks.network.segments import Interfaces, serves
 
-from stackdoctor.api import Finding, Severity, check
+from stackdoctor.api import Cloud, Finding, Severity, check
 from stackdoctor.facts.addresses import Addresses
 from stackdoctor.facts.dnsmasq import DhcpOption, Dnsmasq
 from stackdoctor.facts.iptables import Iptables
@@ -19,6 +20,7 @@ from stackdoctor.facts.iptables_rule import Rule
 from stackdoctor.facts.links import Links
 from stackdoctor.facts.namespaces import Listeners, Namespaces
 from stackdoctor.facts.neutron_names import dhcp_namespace
+from stackdoctor.facts.openstack_network import Routers
 
 ADDRESS = "169.254.169.254"
 HTTP = 80
@@ -26,13 +28,18 @@ HTTP = 80
 
 @check("metadata.proxy.missing", severity=Severity.ERROR)
 def missing_proxy(
-    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables, listeners: Listeners
+    namespaces: Namespaces,
+    links: Links,
+    addresses: Addresses,
+    iptables: Iptables,
+    listeners: Listeners,
+    routers: Cloud[Routers] | None,
 ) -> Iterator[Finding]:
     """A router hands questions for metadata to a port of its own on which nothing listens.
 
     The standby of a highly available router has the rule and no proxy, and is left out.
     """
-    for router in routers_of(namespaces, Interfaces(links), addresses):
+    for router in routers_of(settled(namespaces, routers), Interfaces(links), addresses):
         name = router.namespace.name
         own = iptables.namespaces.get(name)
         if own is None or name in listeners.absent or not router.active:
@@ -95,10 +102,15 @@ def _route(option: DhcpOption) -> str:
 
 @check("metadata.redirect.missing", severity=Severity.ERROR)
 def missing_redirection(
-    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables, listeners: Listeners
+    namespaces: Namespaces,
+    links: Links,
+    addresses: Addresses,
+    iptables: Iptables,
+    listeners: Listeners,
+    routers: Cloud[Routers] | None,
 ) -> Iterator[Finding]:
     """The metadata proxy of a router listens, and no rule brings the guests' questions to it."""
-    for router in routers_of(namespaces, Interfaces(links), addresses):
+    for router in routers_of(settled(namespaces, routers), Interfaces(links), addresses):
         name = router.namespace.name
         own = iptables.namespaces.get(name)
         agents = own is not None and any(c.startswith("neutron-") for t in own.tables.values() for c in t.chains)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from stackdoctor.checks.network.motion import settled
 from stackdoctor.checks.network.segments import Interfaces, is_highly_available
 
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
@@ -18,6 +19,7 @@ from stackdoctor.facts.iptables import Iptables, Rule
 from stackdoctor.facts.links import Link, Links
 from stackdoctor.facts.namespaces import Namespace, Namespaces
 from stackdoctor.facts.neutron_names import port_prefix_of
+from stackdoctor.facts.openstack_network import Routers
 from stackdoctor.facts.routes import Routes
 
 AGENT = "neutron-l3-agent"
@@ -87,7 +89,11 @@ def keys_of(router: Router) -> dict[str, Any]:
 
 @check("router.default-route.missing", severity=Severity.ERROR)
 def missing_default_route(
-    namespaces: Cloud[Namespaces], links: Cloud[Links], addresses: Cloud[Addresses], routes: Cloud[Routes]
+    namespaces: Cloud[Namespaces],
+    links: Cloud[Links],
+    addresses: Cloud[Addresses],
+    routes: Cloud[Routes],
+    routers: Cloud[Routers] | None,
 ) -> Iterator[Finding]:
     """A router has an address in its external network and no default route: nothing gets further than that network.
 
@@ -98,7 +104,7 @@ def missing_default_route(
     for node, found in namespaces:
         if node not in links.facts or node not in addresses.facts or node not in routes.facts:
             continue
-        for router in routers_of(found, Interfaces(links.facts[node]), addresses.facts[node]):
+        for router in routers_of(settled(found, routers), Interfaces(links.facts[node]), addresses.facts[node]):
             if not router.gateways or router.namespace.name in routes.facts[node].absent:
                 continue
             if _has_default_route(router, routes.facts[node]):
@@ -137,9 +143,11 @@ def _subnets(router: Router) -> set[str]:
 
 
 @check("router.interface.down", severity=Severity.ERROR)
-def down_interface(namespaces: Namespaces, links: Links, addresses: Addresses) -> Iterator[Finding]:
+def down_interface(
+    namespaces: Namespaces, links: Links, addresses: Addresses, routers: Cloud[Routers] | None
+) -> Iterator[Finding]:
     """An interface of a router is set down in its namespace.  A standby's are left out: the agent sets them down."""
-    for router in routers_of(namespaces, Interfaces(links), addresses):
+    for router in routers_of(settled(namespaces, routers), Interfaces(links), addresses):
         for link in router.interfaces:
             if router.active and link.name.startswith(("qr-", "qg-", "sg-")) and not link.up:
                 yield Finding(
@@ -154,10 +162,10 @@ def down_interface(namespaces: Namespaces, links: Links, addresses: Addresses) -
 
 @check("router.interface.missing", severity=Severity.ERROR)
 def missing_interface(
-    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables
+    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables, routers: Cloud[Routers] | None
 ) -> Iterator[Finding]:
     """A router's rules name an interface that its namespace does not have (any more)."""
-    for router in routers_of(namespaces, Interfaces(links), addresses):
+    for router in routers_of(settled(namespaces, routers), Interfaces(links), addresses):
         own = iptables.namespaces.get(router.namespace.name)
         if own is None or not router.interfaces:
             continue
@@ -181,7 +189,11 @@ def missing_interface(
 
 @check("router.interface.no-address", severity=Severity.ERROR)
 def interface_without_address(
-    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables | None
+    namespaces: Namespaces,
+    links: Links,
+    addresses: Addresses,
+    iptables: Iptables | None,
+    routers: Cloud[Routers] | None,
 ) -> Iterator[Finding]:
     """An interface of a router has lost its address: the guests behind it have no gateway, or no way out.
 
@@ -189,7 +201,7 @@ def interface_without_address(
     translates to its address.  Those of a highly available router are keepalived's to give, and are missed only
     where its other interfaces have theirs.
     """
-    for router in routers_of(namespaces, Interfaces(links), addresses):
+    for router in routers_of(settled(namespaces, routers), Interfaces(links), addresses):
         own = iptables.namespaces.get(router.namespace.name) if iptables is not None else None
         for link in router.interfaces:
             if not router.active or not link.name.startswith(("qr-", "qg-")):

@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from stackdoctor.checks.network.motion import settled
 from stackdoctor.checks.network.routers import Router, keys_of, options_of, routers_of, rules_of, shown
 from stackdoctor.checks.network.segments import Interfaces
 
-from stackdoctor.api import Finding, Severity, check
+from stackdoctor.api import Cloud, Finding, Severity, check
 from stackdoctor.facts.addresses import Address, Addresses
 from stackdoctor.facts.iptables import Iptables
 from stackdoctor.facts.iptables_rule import Rule
 from stackdoctor.facts.links import Links
 from stackdoctor.facts.namespaces import Namespaces
 from stackdoctor.facts.neutron_names import port_prefix_of
+from stackdoctor.facts.openstack_network import Routers
 
 OWN_CHAIN = re.compile(r"(neutron-[\w-]{1,16})-(?:PREROUTING|POSTROUTING|OUTPUT|FORWARD|INPUT|local|scope)")
 """Chains that every agent makes: their first part is the first 16 letters of the agent's program."""
@@ -42,7 +44,9 @@ def translating(
 
 
 @check("router.snat.missing", severity=Severity.ERROR)
-def missing_snat(namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables) -> Iterator[Finding]:
+def missing_snat(
+    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables, routers: Cloud[Routers] | None
+) -> Iterator[Finding]:
     """A router that should translate its guests' addresses has no rule for it, or none that packets come to.
 
     Whether it should is told by what the agent sets up beside the rule and only then: since Mitaka the mark that
@@ -50,7 +54,7 @@ def missing_snat(namespaces: Namespaces, links: Links, addresses: Addresses, ipt
     networks.  A router with enable_snat=False has neither.  Its chain also holds the jump to the floating
     addresses' rules, always, so that an empty chain was flushed.
     """
-    for router, own, prefix in translating(namespaces, links, addresses, iptables):
+    for router, own, prefix in translating(settled(namespaces, routers), links, addresses, iptables):
         for device in dict.fromkeys(a.device for a in router.gateways):
             mark = _expects_snat(own, prefix, device, router)
             if mark is None:
@@ -109,9 +113,11 @@ def floating_addresses(router: Router) -> Iterator[Address]:
 
 
 @check("router.dnat.missing", severity=Severity.ERROR)
-def missing_dnat(namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables) -> Iterator[Finding]:
+def missing_dnat(
+    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables, routers: Cloud[Routers] | None
+) -> Iterator[Finding]:
     """A floating address is on a router's gateway interface, and no rule hands what comes for it to a guest."""
-    for router, own, prefix in translating(namespaces, links, addresses, iptables):
+    for router, own, prefix in translating(settled(namespaces, routers), links, addresses, iptables):
         handed = {options_of(r).get("-d", "").removesuffix("/32") for r in incoming_rules(own, prefix)}
         source = {
             word for r in rules_of(own, "nat") for word in r.target_args if r.target == "SNAT" and "-o" in options_of(r)
@@ -138,10 +144,10 @@ def incoming_rules(own: Iptables, prefix: str) -> Iterator[Rule]:
 
 @check("router.floating.no-address", severity=Severity.ERROR)
 def translated_without_address(
-    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables
+    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables, routers: Cloud[Routers] | None
 ) -> Iterator[Finding]:
     """A rule translates a floating address that is on no interface of the router: nobody answers ARP for it."""
-    for router, own, prefix in translating(namespaces, links, addresses, iptables):
+    for router, own, prefix in translating(settled(namespaces, routers), links, addresses, iptables):
         held = {a.ip for a in addresses.within(router.namespace.name)}
         seen: set[str] = set()
         for rule in incoming_rules(own, prefix):
@@ -163,13 +169,13 @@ def translated_without_address(
 
 @check("router.floating.snat-missing", severity=Severity.ERROR)
 def floating_without_snat(
-    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables
+    namespaces: Namespaces, links: Links, addresses: Addresses, iptables: Iptables, routers: Cloud[Routers] | None
 ) -> Iterator[Finding]:
     """What a guest with a floating address sends does not leave with it: its half of the translation is missing.
 
     Port forwardings have only the incoming half.
     """
-    for router, own, prefix in translating(namespaces, links, addresses, iptables):
+    for router, own, prefix in translating(settled(namespaces, routers), links, addresses, iptables):
         if "nat" not in own.tables:
             continue
         sources = {
