@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stackdoctor.checks.network.motion import SETTLED, settled
+from stackdoctor.checks.believed.motion import SETTLED, settled
 from stackdoctor.checks.network.routers import keys_of, routers_of
 from stackdoctor.checks.network.segments import Interfaces, namespace_taps, serves
 

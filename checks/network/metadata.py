@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stackdoctor.checks.network.motion import settled
+from stackdoctor.checks.believed.motion import settled
 from stackdoctor.checks.network.routers import keys_of, options_of, routers_of, rules_of, shown
 from stackdoctor.checks.network.segments import Interfaces, serves
 

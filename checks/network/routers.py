@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from stackdoctor.checks.network.motion import settled
+from stackdoctor.checks.believed.motion import settled
 from stackdoctor.checks.network.segments import Interfaces, is_highly_available
 
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
