@@ -237,8 +237,8 @@ def _refuse_nothing(snapshot: Snapshot, looking: Looking) -> None:
 
 def _keep_partial(snapshot: Snapshot, keep: Path | None) -> None:
     path = keep or Path(time.strftime("stackdoctor-partial-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime(snapshot.started)))
-    if not any(n.results for n in snapshot.nodes):
-        click.echo("stopped before any node had answered; nothing is kept", err=True)
+    if not any(r.stdout for n in snapshot.nodes for r in n.results.values()):
+        click.echo("stopped before any node's answers had come here; nothing is kept", err=True)
         return
     write_snapshot(snapshot, path)
     click.echo(f"stopped; what was collected is in {path}", err=True)
