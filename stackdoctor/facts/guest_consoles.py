@@ -7,11 +7,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
+from stackdoctor.errors import CouldNotCheck, NotApplicable
 from stackdoctor.facts.answers import output
 from stackdoctor.facts.libvirt import DOMAIN_LIST, DOMAIN_XML, parse_list
+from stackdoctor.facts.processes import Processes
+from stackdoctor.facts.qemu_command import is_qemu
 from stackdoctor.model import Evidence, NodeResults, Probe, Status
 
 __all__ = ["Console", "GuestConsoles", "listens_of"]
@@ -37,11 +41,14 @@ class GuestConsoles:
 
     rows: tuple[Console, ...]
 
-    probes: ClassVar[tuple[Probe, ...]] = (DOMAIN_LIST, DOMAIN_XML)
+    probes: ClassVar[tuple[Probe, ...]] = (DOMAIN_LIST, DOMAIN_XML, *Processes.probes)
 
     @classmethod
     def parse(cls, results: NodeResults) -> GuestConsoles:
-        """The servers; raises NotApplicable without virsh, CouldNotCheck or ParseError."""
+        """The servers; raises NotApplicable where no guest runs, or without virsh, CouldNotCheck or ParseError."""
+        with suppress(CouldNotCheck):
+            if not any(is_qemu(process.args) for process in Processes.parse(results)):
+                raise NotApplicable("no guest runs on this node")
         running = {name for name, state in parse_list(output(results.one(DOMAIN_LIST))) if state == "running"}
         rows = []
         for result in results.every(DOMAIN_XML) if running else ():

@@ -7,6 +7,7 @@ CONFIG = (
 )
 PROXY = "/usr/bin/python3 /usr/bin/nova-novncproxy --config-file=/etc/nova/nova.conf"
 COMPUTE = "/usr/bin/python3 /usr/bin/nova-compute --config-file /etc/nova/nova.conf"
+QEMU = "/usr/bin/qemu-system-x86_64 -name guest=instance-00000001,debug-threads=on -S -machine pc"
 AUTH = "/usr/bin/python2 /usr/bin/nova-consoleauth"
 XML = """<domain><name>instance-00000001</name><devices>
     <graphics type='vnc' port='5900' autoport='yes' listen='{0}'>
@@ -51,12 +52,12 @@ def test_a_real_address_no_vnc_and_no_libvirt_are_fine(look, running, text) -> N
 
 
 def test_on_a_single_host_the_loopback_address_is_right(look, running) -> None:
-    one = {"processes": running(PROXY, COMPUTE), CONF: CONFIG.format("127.0.0.1"), **guests("127.0.0.1")}
+    one = {"processes": running(PROXY, COMPUTE, QEMU), CONF: CONFIG.format("127.0.0.1"), **guests("127.0.0.1")}
     assert look(aio=one).findings == {}
 
 
 def test_guests_that_listen_on_loopback_only_are_found(look, running) -> None:
-    compute = {"processes": running(COMPUTE), CONF: CONFIG.format("192.0.2.20")}
+    compute = {"processes": running(COMPUTE, QEMU), CONF: CONFIG.format("192.0.2.20")}
     proxy = {"processes": running(PROXY)}
     seen = look(controller=proxy, compute1={**compute, **guests("127.0.0.1")})
     assert seen.findings["libvirt.vnc.loopback"].count == 1
