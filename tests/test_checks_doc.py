@@ -25,6 +25,15 @@ def test_every_check_signature_and_cause_stands_in_it_once() -> None:
         assert sum(row.startswith(f"| `{id_}` |") for row in rows) == 1, id_
 
 
+def test_every_cause_stands_with_each_of_its_systems() -> None:
+    rows = {row.split(" | ")[0][2:]: row.split(" | ")[1:] for row in DOC.read_text().splitlines() if " | " in row}
+    for playbook in load_knowledge().playbooks:
+        for system in playbook.systems:
+            assert playbook.cause in rows[system][0].split(", "), (system, playbook.cause)
+    assert "dhcp.lease.other-mac" in rows["dhcp"][2].split(", ")
+    assert "dnsmasq" in rows["dhcp"][1].split(", ")
+
+
 def test_a_first_sentence_ends_at_its_end_and_cannot_break_the_table() -> None:
     assert first_sentence("One is at 1.5 % of\n  it. Two.\n\nThree.") == "One is at 1.5 % of it."
     assert first_sentence("a | b <c> d_e*.") == r"a \| b \<c\> d\_e\*."

@@ -12,7 +12,7 @@ from stackdoctor.facts.host import HostsFile
 from stackdoctor.facts.namespaces import Namespaces
 from stackdoctor.facts.neutron_names import dhcp_namespace, router_namespace
 from stackdoctor.facts.openstack_answers import chosen
-from stackdoctor.facts.openstack_network import Hosting, Networks, Port, Ports, Routers
+from stackdoctor.facts.openstack_network import Hosting, Network, Networks, Port, Ports, Router, Routers
 from stackdoctor.facts.openstack_services import BelievedService, NetworkAgents
 from stackdoctor.facts.reach import Reach
 
@@ -27,8 +27,50 @@ def _agents(agents: Cloud[NetworkAgents], binary: str) -> Mapping[str, BelievedS
     return {agent.id: agent for agent in chosen(agents) or () if agent.binary == binary}
 
 
-def _alive(ids: frozenset[str], agents: Mapping[str, BelievedService]) -> bool:
-    return any(id_ in agents and agents[id_].up and agents[id_].enabled for id_ in ids)
+def _not_hosted(
+    thing: Network | Router, ids: frozenset[str], agents: Mapping[str, BelievedService], kind: str, **keys: str
+) -> Iterator[Finding]:
+    """A finding where none of the agents that ``thing`` is on is alive."""
+    on = [agents[id_] for id_ in sorted(ids) if id_ in agents]
+    if any(agent.up and agent.enabled for agent in on):
+        return
+    hosts = sorted(agent.host for agent in on)
+    yield Finding(
+        thing,
+        f"{thing} is on " + (f"dead {kind} agents only ({', '.join(hosts)})" if hosts else f"no {kind} agent"),
+        node=thing.evidence.node,
+        evidence=(thing.evidence, *(agent.evidence for agent in on)),
+        dead="yes" if hosts else "no",
+        agent=next((agent.binary for agent in on), None),
+        host=hosts[0] if hosts else None,
+        **keys,
+    )
+
+
+def _without_namespace(
+    thing: Network | Router,
+    name: str,
+    ids: frozenset[str],
+    agents: Mapping[str, BelievedService],
+    hosts: Hosts,
+    namespaces: Cloud[Namespaces],
+    kind: str,
+    **keys: str,
+) -> Iterator[Finding]:
+    """A finding for each live agent that ``thing`` is on, whose node was looked at and has no namespace ``name``."""
+    for id_, agent in agents.items():
+        node = hosts.node(agent.host) if id_ in ids and agent.up else None
+        if node is not None and node in namespaces.facts and not namespaces.facts[node].named(name):
+            yield Finding(
+                thing,
+                f"{thing} is on the {kind} agent of {agent.host}, and there is no {name}",
+                node=node,
+                evidence=(thing.evidence, agent.evidence),
+                host=agent.host,
+                namespace=name,
+                agent=agent.binary,
+                **keys,
+            )
 
 
 @check("api.network.not-hosted", severity=Severity.ERROR)
@@ -47,18 +89,7 @@ def network_not_hosted(
         if not network.enabled or not network.dhcp or network.id not in used or network.age < SETTLED:
             continue
         ids = where.networks.get(network.id, frozenset())
-        if not _alive(ids, own):
-            hosts = sorted(own[id_].host for id_ in ids if id_ in own)
-            yield Finding(
-                network,
-                f"{network} is on " + (f"dead DHCP agents only ({', '.join(hosts)})" if hosts else "no DHCP agent"),
-                node=network.evidence.node,
-                evidence=(network.evidence, *(own[id_].evidence for id_ in ids if id_ in own)),
-                network=network.id,
-                dead="yes" if hosts else "no",
-                agent=DHCP if hosts else None,
-                host=hosts[0] if hosts else None,
-            )
+        yield from _not_hosted(network, ids, own, "DHCP", network=network.id)
 
 
 @check("api.router.not-hosted", severity=Severity.ERROR)
@@ -80,22 +111,9 @@ def router_not_hosted(
         if not router.enabled or router.id not in used or router.age < SETTLED or not router.gateway:
             continue
         ids = where.routers.get(router.id, frozenset())
-        if not _alive(ids, own):
-            hosts = sorted(own[id_].host for id_ in ids if id_ in own)
-            port = min(used[router.id], key=lambda p: p.id)
-            yield Finding(
-                router,
-                f"{router} is on " + (f"dead L3 agents only ({', '.join(hosts)})" if hosts else "no L3 agent"),
-                node=router.evidence.node,
-                evidence=(router.evidence, *(own[id_].evidence for id_ in ids if id_ in own)),
-                router=router.id,
-                network=port.network,
-                ip=port.ips[0][1],
-                mac=port.mac,
-                dead="yes" if hosts else "no",
-                agent=L3 if hosts else None,
-                host=hosts[0] if hosts else None,
-            )
+        port = min(used[router.id], key=lambda p: p.id)
+        keys = {"router": router.id, "network": port.network, "ip": port.ips[0][1], "mac": port.mac}
+        yield from _not_hosted(router, ids, own, "L3", **keys)
 
 
 @check("api.network.no-namespace", severity=Severity.ERROR)
@@ -111,30 +129,17 @@ def network_without_namespace(
 ) -> Iterator[Finding]:
     """Neutron has a network on a DHCP agent that is alive, and its host has neither namespace nor dnsmasq for it."""
     where, known, hosts = chosen(hosting), chosen(ports), Hosts(reach, files, None, None, None)
-    used = {port.network for port in known or () if port.of_server}
+    if where is None or where.networks is None:
+        return
+    used, own = {port.network for port in known or () if port.of_server}, _agents(agents, DHCP)
+    serving = {(node, n.network_id) for node, found in dnsmasq or () for n in found.networks if n.process is not None}
     for network in chosen(networks) or ():
         if not network.enabled or not network.dhcp or network.id not in used or network.age < SETTLED:
             continue
-        for id_, agent in _agents(agents, DHCP).items():
-            if where is None or where.networks is None or id_ not in where.networks.get(network.id, frozenset()):
-                continue
-            node = hosts.node(agent.host)
-            name = dhcp_namespace(network.id)
-            if node is None or node not in namespaces.facts or namespaces.facts[node].named(name) or not agent.up:
-                continue
-            served = dnsmasq.facts.get(node) if dnsmasq is not None else None
-            own = served.network(network.id) if served is not None else None
-            if own is None or own.process is None:
-                yield Finding(
-                    network,
-                    f"{network} is on the DHCP agent of {agent.host}, and there is no {name}",
-                    node=node,
-                    evidence=(network.evidence, agent.evidence),
-                    network=network.id,
-                    host=agent.host,
-                    namespace=name,
-                    agent=DHCP,
-                )
+        ids, name = where.networks.get(network.id, frozenset()), dhcp_namespace(network.id)
+        for finding in _without_namespace(network, name, ids, own, hosts, namespaces, "DHCP", network=network.id):
+            if (finding.node, network.id) not in serving:
+                yield finding
 
 
 @check("api.router.no-namespace", severity=Severity.ERROR)
@@ -148,25 +153,14 @@ def router_without_namespace(
 ) -> Iterator[Finding]:
     """Neutron has a router on an L3 agent that is alive, and its host has no namespace of it."""
     where, hosts = chosen(hosting), Hosts(reach, files, None, None, None)
+    if where is None or where.routers is None:
+        return
+    own = _agents(agents, L3)
     for router in chosen(routers) or ():
         if not router.enabled or router.age < SETTLED or not router.gateway:
             continue
-        for id_, agent in _agents(agents, L3).items():
-            if where is None or where.routers is None or id_ not in where.routers.get(router.id, frozenset()):
-                continue
-            node = hosts.node(agent.host)
-            name = router_namespace(router.id)
-            if agent.up and node in namespaces.facts and not namespaces.facts[node].named(name):
-                yield Finding(
-                    router,
-                    f"{router} is on the L3 agent of {agent.host}, and there is no {name}",
-                    node=node or "",
-                    evidence=(router.evidence, agent.evidence),
-                    router=router.id,
-                    host=agent.host,
-                    namespace=name,
-                    agent=L3,
-                )
+        ids, name = where.routers.get(router.id, frozenset()), router_namespace(router.id)
+        yield from _without_namespace(router, name, ids, own, hosts, namespaces, "L3", router=router.id)
 
 
 @check("api.namespace.no-object", severity=Severity.INFO)
@@ -197,36 +191,6 @@ def namespace_without_object(
                 host=node,
                 namespace=namespace.name,
             )
-
-
-@check("api.dhcp-entry.no-port", severity=Severity.INFO)
-def entries_without_port(ports: Cloud[Ports], dnsmasq: Cloud[Dnsmasq]) -> Iterator[Finding]:
-    """dnsmasq would give an address to a station whose port Neutron does not know: its agent missed the deletion.
-
-    A warning where Neutron has given the address to another port since: two stations may come to use it.
-    """
-    known = chosen(ports)
-    if known is None or not known.complete:
-        return
-    macs = {(port.network, port.mac) for port in known}
-    owners = {(port.network, ip): port for port in known for _, ip in port.ips}
-    for node, found in dnsmasq:
-        for network in found.networks:
-            for entry in network.hosts:
-                if not entry.mac or (network.network_id, entry.mac.lower()) in macs:
-                    continue
-                other = next((o for a in entry.addresses if (o := owners.get((network.network_id, a)))), None)
-                yield Finding(
-                    entry,
-                    f"dnsmasq on {node} keeps an entry for {entry.mac}, which no port of network"
-                    f" {network.network_id} has" + (f"; its address is now that of {other}" if other else ""),
-                    node=node,
-                    severity=Severity.WARNING if other is not None and other.age > SETTLED else None,
-                    host=node,
-                    network=network.network_id,
-                    mac=entry.mac,
-                    agent=DHCP,
-                )
 
 
 @check("api.network.addresses-used-up", severity=Severity.WARNING)

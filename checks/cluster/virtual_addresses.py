@@ -14,6 +14,9 @@ from stackdoctor.facts.services import Services
 from stackdoctor.facts.virtual_addresses import VirtualAddress, VirtualAddresses
 
 ANSWERED = frozenset(("REACHABLE", "DELAY", "PROBE"))
+FRESH = 120
+"""Seconds within which an address was asked for; entries of failures stay for long."""
+
 UNANSWERED = frozenset(("FAILED", "INCOMPLETE"))
 MOVING = 15.0
 """Seconds after a transition in which an address may be on its way from one node to the other."""
@@ -150,10 +153,11 @@ def _in_use(
 
 
 def _asked(ip: str, neighbours: Cloud[Neighbours] | None) -> Iterator[tuple[str, str, Evidence]]:
-    """What the nodes know of ``ip``: node, state and entry."""
+    """What the nodes know of ``ip``: node, state and entry; a failure that nobody has asked again is history."""
     for node, table in neighbours or ():
         for entry in table.neighbours:
-            if entry.address == ip and not entry.namespace:
+            past = entry.state == "FAILED" and entry.idle is not None and entry.idle > FRESH
+            if entry.address == ip and not entry.namespace and not past:
                 yield node, entry.state, entry.evidence
 
 

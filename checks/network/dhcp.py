@@ -172,16 +172,21 @@ def down_interface(dnsmasq: Dnsmasq, links: Links) -> Iterator[Finding]:
     for network in dnsmasq.networks:
         device = _device(interfaces, network)
         if device is not None and not device.up:
-            yield Finding(
-                device,
-                f"{device.name} in {device.namespace} is down",
-                host=network.evidence.node,
-                network=network.network_id,
-                port=port_prefix_of(device.name),
-                device=device.name,
-                namespace=device.namespace,
-                agent=AGENT,
-            )
+            yield _of_device(device, network, "is down")
+
+
+def _of_device(device: Link, network: DhcpNetwork, what: str, *also: Evidence) -> Finding:
+    return Finding(
+        device,
+        f"{device.name} in {device.namespace} {what}",
+        evidence=(device.evidence, *also),
+        host=network.evidence.node,
+        network=network.network_id,
+        port=port_prefix_of(device.name),
+        device=device.name,
+        namespace=device.namespace,
+        agent=AGENT,
+    )
 
 
 @check("dhcp.interface.address", severity=Severity.ERROR)
@@ -199,17 +204,8 @@ def interface_without_address(dnsmasq: Dnsmasq, links: Links, addresses: Address
             continue
         own = [a.interface.ip for a in addresses.on(device.name, device.namespace) if a.interface.version == 4]
         if not any(ip in served for ip in own for served in ranges):
-            yield Finding(
-                device,
-                f"{device.name} in {device.namespace} has no address in {', '.join(map(str, ranges))}",
-                evidence=(device.evidence, *_process_evidence(network)),
-                host=network.evidence.node,
-                network=network.network_id,
-                port=port_prefix_of(device.name),
-                device=device.name,
-                namespace=device.namespace,
-                agent=AGENT,
-            )
+            served_by = (network.process.evidence,) if network.process is not None else ()
+            yield _of_device(device, network, f"has no address in {', '.join(map(str, ranges))}", *served_by)
 
 
 def ranges_of(network: DhcpNetwork) -> Networks:
@@ -224,7 +220,3 @@ def ranges_of(network: DhcpNetwork) -> Networks:
             except ValueError:
                 continue
     return found
-
-
-def _process_evidence(network: DhcpNetwork) -> tuple[Evidence, ...]:
-    return (network.process.evidence,) if network.process is not None else ()

@@ -9,11 +9,14 @@ from stackdoctor.checks.network.dhcp import AGENT, ranges_of
 from stackdoctor.checks.network.segments import running_guests, serves
 
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
-from stackdoctor.facts.dnsmasq import DhcpNetwork, Dnsmasq
+from stackdoctor.facts.dnsmasq import DhcpLease, DhcpNetwork, Dnsmasq
 from stackdoctor.facts.domain_xml import DomainInterface
 from stackdoctor.facts.iptables import Iptables
 from stackdoctor.facts.libvirt import Domains
 from stackdoctor.facts.neutron_names import chain, port_prefix_of
+
+UNWRITTEN = 600
+"""Seconds after which an ended lease should be gone from the file: ten times dnsmasq's LEASE_RETRY (lease.c)."""
 
 
 @check("dhcp.host.missing", severity=Severity.WARNING)
@@ -78,14 +81,15 @@ def _allowed(iptables: Iptables | None, interface: DomainInterface) -> list[tupl
 
 @check("dhcp.lease.other-mac", severity=Severity.WARNING)
 def lease_of_another_station(dnsmasq: Dnsmasq) -> Iterator[Finding]:
-    """The lease of an address is another station's than the host entry says: the owner is not offered it until then."""
+    """The lease of an address is another station's than the host entry says: the owner is not offered it until then.
+
+    It is so as well for a lease that Neutron wrote when it started dnsmasq and that no guest has renewed.
+    """
     for network in dnsmasq.networks:
         owners = {address: host for host in network.hosts for address in host.addresses}
-        for lease in network.leases:
+        for lease in _held(network, dnsmasq.now):
             owner = owners.get(lease.address)
-            if owner is None or owner.mac == lease.mac or lease.seeded or lease.expired(dnsmasq.now):
-                continue
-            if ":" in lease.address:  # an IPv6 lease is by IAID
+            if owner is None or owner.mac == lease.mac:
                 continue
             yield Finding(
                 lease,
@@ -96,6 +100,56 @@ def lease_of_another_station(dnsmasq: Dnsmasq) -> Iterator[Finding]:
                 ip=lease.address,
                 mac=lease.mac,
                 owner=owner.mac,
+            )
+
+
+@check("dhcp.lease.left-over", severity=Severity.INFO)
+def lease_without_entry(dnsmasq: Dnsmasq) -> Iterator[Finding]:
+    """dnsmasq holds a lease of an address that it may give to nobody any more: its port was deleted, or has another.
+
+    The DHCP agent gives back the lease of a port that it removes, and this one it did not.  The address is blocked
+    until the lease ends; it hurts only where Neutron gives it to another port before.
+    """
+    for network in dnsmasq.networks:
+        given = {address for host in network.hosts for address in host.addresses}
+        if not given or not serves(network.process):
+            continue  # without entries the agent is just about to write them, or DHCP was taken from the network
+        for lease in _held(network, dnsmasq.now):
+            if lease.address not in given:
+                yield Finding(
+                    lease,
+                    f"dnsmasq holds {lease.address} for {lease.mac}, and has no entry for that address",
+                    host=network.evidence.node,
+                    network=network.network_id,
+                    ip=lease.address,
+                    mac=lease.mac,
+                    agent=AGENT,
+                )
+
+
+def _held(network: DhcpNetwork, now: float) -> Iterator[DhcpLease]:
+    """The leases of IPv4 addresses that have not ended; one of IPv6 names no MAC."""
+    return (lease for lease in network.leases if ":" not in lease.address and not lease.expired(now))
+
+
+@check("dhcp.lease.expired", severity=Severity.INFO)
+def expired_leases(dnsmasq: Dnsmasq) -> Iterator[Finding]:
+    """Leases ended long ago and are still in the file of a dnsmasq that runs: it does not get to write the file.
+
+    dnsmasq takes a lease from its file when it ends, and tries again every minute when it cannot (a full disk, a file
+    that is not its own).  They block nothing while it runs; started anew, it knows the leases of that file only.
+    """
+    for network in dnsmasq.networks:
+        old = [lease for lease in network.leases if lease.expired(dnsmasq.now - UNWRITTEN)]
+        if old and serves(network.process):
+            yield Finding(
+                network,
+                f"{len(old)} of {len(network.leases)} leases of network {network.network_id} ended more than"
+                f" {UNWRITTEN // 60} minutes ago and are still in dnsmasq's file",
+                evidence=old[0].evidence,
+                host=network.evidence.node,
+                network=network.network_id,
+                agent=AGENT,
             )
 
 

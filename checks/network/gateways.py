@@ -26,6 +26,9 @@ from stackdoctor.facts.routes import Routes
 
 L3_AGENT = "neutron-l3-agent"
 METADATA = "169.254.169.254/32"
+FRESH = 120
+"""Seconds within which a packet wanted the gateway: nobody answers now, and not only once upon a time."""
+
 SILENT = ("FAILED", "INCOMPLETE")
 
 
@@ -41,7 +44,9 @@ def unanswered_gateway(
     """A router asks who has its own gateway's address in the external network, and nobody answers (ARP FAILED).
 
     The router is set up as it should be; what it sends gets no further than its own interface.  A warning while it
-    still asks (INCOMPLETE), which takes three seconds where all is well with the rest.
+    still asks (INCOMPLETE), which takes three seconds where all is well with the rest.  Information where nothing
+    shows that a packet wanted the gateway within the last two minutes: the kernel keeps a failure until somebody asks
+    again, for ever in a small table.
     """
     interfaces = Interfaces(links)
     taps = {(t.inner.namespace, t.inner.name): t.tap for t in namespace_taps(interfaces)}
@@ -57,7 +62,7 @@ def unanswered_gateway(
             yield Finding(
                 silent,
                 f"nobody answers for {route.gateway}, the gateway of router {router.namespace.object_id}",
-                severity=Severity.WARNING if silent.state == "INCOMPLETE" else None,
+                severity=_severity(silent),
                 evidence=(silent.evidence, route.evidence),
                 ip=route.gateway,
                 device=route.device,
@@ -67,6 +72,12 @@ def unanswered_gateway(
                 network=(network_prefix_of(tap.master) or "") if tap is not None else "",
                 **keys_of(router),
             )
+
+
+def _severity(silent: Neighbour) -> Severity | None:
+    if silent.state == "INCOMPLETE":
+        return Severity.WARNING
+    return None if silent.idle is not None and silent.idle <= FRESH else Severity.INFO
 
 
 def _silent(entries: tuple[Neighbour, ...]) -> Neighbour | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -162,13 +162,19 @@ def backing_missing(
     The unit is off line, its logical volume is gone or inactive, its file was deleted, or either is shorter than the
     unit. tgtd keeps what it has opened: guests may go on until it is started again, and then find nothing.
     """
-    for used in _used(cloud, list(attachments(domains, paths))):
+    for used, lun, backing in _units(_used(cloud, list(attachments(domains, paths))), volumes, files):
+        lost = "is off line" if not lun.online else _lost(lun, backing)
+        if lost:
+            yield used.finding(f"{lun} of {used.target.iqn} ({lun.path or 'no device'}) {lost}", evidence=lun.evidence)
+
+
+def _units(
+    targets: Iterable[_Used], volumes: Cloud[LogicalVolumes] | None, files: Cloud[BackingFiles] | None
+) -> Iterator[tuple[_Used, Lun, Backing | None]]:
+    """The disks that ``targets`` export, each with what is behind it, as far as that is known."""
+    for used in targets:
         for lun in used.target.disks:
-            lost = "is off line" if not lun.online else _lost(lun, backing_of(lun, used.node, volumes, files))
-            if lost:
-                yield used.finding(
-                    f"{lun} of {used.target.iqn} ({lun.path or 'no device'}) {lost}", evidence=lun.evidence
-                )
+            yield used, lun, backing_of(lun, used.node, volumes, files)
 
 
 def _lost(lun: Lun, backing: Backing | None) -> str:
@@ -191,16 +197,14 @@ def unit_smaller_than_volume(
     paths: Cloud[DiskPaths] | None,
 ) -> Iterator[Finding]:
     """A volume was extended and its target does not know: guests see the old size until it is exported anew."""
-    for used in _used(cloud, list(attachments(domains, paths))):
-        for lun in used.target.disks:
-            backing = backing_of(lun, used.node, volumes, files)
-            if backing is None or backing.size is None or not backing.active or lun.size_mb is None or not lun.online:
-                continue
-            if backing.size > (lun.size_mb + ROUNDED) * 10**6:
-                yield used.finding(
-                    f"{lun} of {used.target.iqn} is {lun.size_mb} MB, its volume {backing.size // 10**6} MB",
-                    evidence=(lun.evidence, backing.evidence),
-                )
+    for used, lun, backing in _units(_used(cloud, list(attachments(domains, paths))), volumes, files):
+        if backing is None or backing.size is None or not backing.active or lun.size_mb is None or not lun.online:
+            continue
+        if backing.size > (lun.size_mb + ROUNDED) * 10**6:
+            yield used.finding(
+                f"{lun} of {used.target.iqn} is {lun.size_mb} MB, its volume {backing.size // 10**6} MB",
+                evidence=(lun.evidence, backing.evidence),
+            )
 
 
 @check("iscsi.target.account-refused", severity=Severity.ERROR)

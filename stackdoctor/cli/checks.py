@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 
 from stackdoctor.cli.options import knowledge_options
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
+from stackdoctor.diagnose.playbook import Playbook
 
 __all__ = ["command", "first_sentence"]
 
@@ -46,6 +48,7 @@ def _markdown(knowledge: Knowledge) -> Iterator[str]:
     yield ""
     yield "Written by `make docs/checks.md`. The ids are stable: inventories, playbooks and scripts may name them."
     yield "`stackdoctor explain ID` says more of each."
+    yield from _systems(knowledge)
     checks = [c for c in knowledge.checks if not c.id.startswith("log.")]
     logs = [c for c in knowledge.checks if c.id.startswith("log.")]
     yield from _table("Checks", "A finding is a state that was seen.", ((c.id, str(c.severity), c.doc) for c in checks))
@@ -59,6 +62,26 @@ def _markdown(knowledge: Knowledge) -> Iterator[str]:
         "A diagnosis is a cause that explains findings.",
         ((p.cause, str(p.severity), p.why) for p in knowledge.playbooks),
     )
+
+
+def _systems(knowledge: Knowledge) -> Iterator[str]:
+    """What each system's causes are found by: all that the playbooks of it name."""
+    by_system: dict[str, list[Playbook]] = defaultdict(list)
+    for playbook in knowledge.playbooks:
+        for system in playbook.systems:
+            by_system[system].append(playbook)
+    checks = {check.id: check for check in knowledge.checks}
+    yield from ("", f"## Systems ({len(by_system)})", "")
+    yield "Which facts, checks and log signatures the causes of a system rest on, or are made surer by."
+    yield from ("", "| system | causes | facts | checks | log signatures |", "|---|---|---|---|---|")
+    for system, playbooks in sorted(by_system.items()):
+        patterns = [p for book in playbooks for c in (*book.when, *book.logs, book.because) for p in c]
+        used = sorted({p.finding for p in patterns if p.finding in checks})
+        states = [id_ for id_ in used if not id_.startswith("log.")]
+        facts = {need.fact.__module__.rpartition(".")[2] for id_ in states for need in checks[id_].needs}
+        logs = [id_.removeprefix("log.") for id_ in used if id_.startswith("log.")]
+        cells = ([book.cause for book in playbooks], sorted(facts), states, logs)
+        yield f"| {system} | " + " | ".join(", ".join(cell) for cell in cells) + " |"
 
 
 def _table(title: str, said: str, rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:

@@ -8,13 +8,12 @@ From neutron ``conf/plugins/ml2/drivers/linuxbridge.py``.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from stackdoctor.errors import NotApplicable, ParseError
-from stackdoctor.facts.answers import output
-from stackdoctor.model import Evidence, NodeResults, Probe, Result
+from stackdoctor.facts.oslo_config import read_options
+from stackdoctor.model import Evidence, NodeResults, Probe
 
 __all__ = ["LINUXBRIDGE_CONF", "LinuxBridgeConf", "Mapping", "parse_mappings"]
 
@@ -22,14 +21,14 @@ NAME = "linuxbridge_agent.ini"
 LINUXBRIDGE_CONF = Probe(
     "linuxbridge.conf",
     files=(
+        f"/etc/neutron/plugins/linuxbridge/{NAME}",  # of old: it may have been left there
         f"/etc/neutron/plugins/ml2/{NAME}",
         f"/etc/kolla/neutron-linuxbridge-agent/{NAME}",
-        f"/etc/neutron/plugins/linuxbridge/{NAME}",
     ),
     root=True,
     settings=True,
 )
-SECTION = re.compile(r"\[([\w-]{1,80})\]")
+MAPPINGS = ("physical_interface_mappings", "bridge_mappings")
 
 
 @dataclass(frozen=True)
@@ -63,43 +62,18 @@ class LinuxBridgeConf:
     @classmethod
     def parse(cls, results: NodeResults) -> LinuxBridgeConf:
         """The settings; raises NotApplicable without the file, CouldNotCheck or ParseError."""
-        result = results.usable(LINUXBRIDGE_CONF)[0]
-        mappings: list[Mapping] = []
-        local = ""
-        for section, option, value, line in _settings(output(result)):
-            if section == "linux_bridge" and option in ("physical_interface_mappings", "bridge_mappings"):
-                evidence = results.evidence(result, line)
-                mappings = [m for m in mappings if m.option != option]  # the last one counts (oslo.config)
-                mappings += [Mapping(network, device, option, evidence) for network, device in parse_mappings(value)]
-            elif section == "vxlan" and option == "local_ip":
-                local = value
-        return cls(tuple(mappings), local, _shown(results, result))
-
-
-def _shown(results: NodeResults, result: Result) -> Evidence:
-    return results.evidence(result, result.command or result.subject)
-
-
-def _settings(text: str) -> list[tuple[str, str, str, str]]:
-    """Section, option, value and line of each setting; raises NotApplicable for a file without any."""
-    found: list[tuple[str, str, str, str]] = []
-    section = ""
-    for line in text.splitlines():
-        bare = line.strip()
-        if not bare or bare[0] in "#;":
-            continue
-        if header := SECTION.fullmatch(bare):
-            section = header[1]
-            continue
-        option, equals, value = bare.partition("=")
-        if equals and not line[0].isspace():
-            found.append((section, option.strip(), value.strip(), bare))
-        elif found and line[0].isspace():  # a value goes on in the next line
-            before = found.pop()
-            found.append((*before[:2], f"{before[2]},{bare}", before[3]))
-    if not found:
-        raise NotApplicable(f"{NAME} sets nothing")
-    return found
+        options = read_options(results, LINUXBRIDGE_CONF)
+        if not options.rows:
+            raise NotApplicable(f"{NAME} sets nothing")
+        set_ = (options.option("linux_bridge", name) for name in MAPPINGS)
+        mappings = tuple(
+            Mapping(network, device, option.name, option.evidence or options.evidence)
+            for option in set_
+            if option is not None
+            for network, device in parse_mappings(option.value)
+        )
+        shown = replace(options.evidence, line=options.evidence.source)
+        return cls(mappings, options.get("vxlan", "local_ip"), shown)
 
 
 def parse_mappings(value: str) -> tuple[tuple[str, str], ...]:

@@ -6,12 +6,9 @@ Earlier sources win: the general globs at the end take what is left, with the se
 
 from __future__ import annotations
 
-import fnmatch
-import re
-
 from stackdoctor.collect.plan import LogSource
 
-__all__ = ["LOG_SOURCES", "service_of"]
+__all__ = ["LOG_SOURCES"]
 
 _ROOTS = ("/var/log", "/var/log/kolla", "/var/log/containers")
 
@@ -133,22 +130,3 @@ LOG_SOURCES: tuple[LogSource, ...] = (
     LogSource("", "oslo", _everywhere(*(f"{project}/*.log" for project in _PROJECTS))),
     LogSource("", "auto", ("/var/log/kolla/*/*.log", "/var/log/containers/*/*.log")),
 )
-
-
-def service_of(path: str) -> str:
-    """The service whose log ``path`` is, rotated or not; its base name where no source lists it.
-
-    >>> service_of("/var/log/nova/nova-compute.log.2.gz"), service_of("/var/log/neutron/server.log-20240101")
-    ('nova-compute', 'neutron-server')
-    """
-    current = re.sub(r"(?:(?<=.)[.-]\d+)*(?:\.(?:gz|xz|bz2))?$", "", path)
-    for source in LOG_SOURCES:
-        if source.service and any(_matches(current, pattern) for pattern in source.files):
-            return source.service
-    name = current.rsplit("/", 1)[-1].removesuffix(".log")
-    return name.removeprefix("openstack-")
-
-
-def _matches(path: str, pattern: str) -> bool:
-    """As glob(3) does it: a star does not cross a slash."""
-    return path.count("/") == pattern.count("/") and fnmatch.fnmatchcase(path, pattern)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from stackdoctor.errors import ParseError
-from stackdoctor.facts.answers import Row, integer, json_rows, output, text
+from stackdoctor.facts.answers import Row, integer, json_rows, number, output, text
 from stackdoctor.facts.links_text import value_of
 from stackdoctor.facts.namespaces import NETNS_LIST, answers, gaps_of, within
 from stackdoctor.model import Evidence, NodeResults, Probe
@@ -29,8 +29,8 @@ __all__ = [
     "parse_text_neighbours",
 ]
 
-HOST_NEIGHBOURS = Probe("neighbours.host", ("ip", "-j", "neigh"), otherwise=(("ip", "neigh"),))
-NETNS_NEIGHBOURS = within("neighbours.netns", "ip", "-j", "neigh", otherwise=("ip", "neigh"))
+HOST_NEIGHBOURS = Probe("neighbours.host", ("ip", "-s", "-j", "neigh"), otherwise=(("ip", "-s", "neigh"),))
+NETNS_NEIGHBOURS = within("neighbours.netns", "ip", "-s", "-j", "neigh", otherwise=("ip", "-s", "neigh"))
 
 STATES = frozenset(("PERMANENT", "NOARP", "REACHABLE", "STALE", "NONE", "INCOMPLETE", "DELAY", "PROBE", "FAILED"))
 NOWHERE = Evidence("", "", "")
@@ -41,7 +41,8 @@ class Neighbour:
     """One entry: which station answers for ``address`` on ``device`` of ``namespace`` ("" is the host).
 
     ``state`` is PERMANENT, NOARP, REACHABLE, STALE, DELAY, PROBE, INCOMPLETE, FAILED, NONE, or empty for a
-    proxy entry; ``mac`` is empty where nobody answered (FAILED, INCOMPLETE).
+    proxy entry; ``mac`` is empty where nobody answered (FAILED, INCOMPLETE).  ``idle`` are the seconds since a packet
+    last wanted it, None where that was not asked: a small table keeps its failures for ever.
     """
 
     address: str
@@ -51,6 +52,7 @@ class Neighbour:
     state: str
     router: bool = False
     proxy: bool = False
+    idle: int | None = None
     evidence: Evidence = NOWHERE
 
     def __str__(self) -> str:
@@ -58,10 +60,11 @@ class Neighbour:
 
     @property
     def line(self) -> str:
-        """The entry in iproute2's own form."""
+        """The entry in iproute2's own form; of one without an answer, when it was last wanted as well."""
         words = [self.address, "dev", self.device]
         words += ["lladdr", self.mac] if self.mac else []
         words += ["router"] * self.router + ["proxy"] * self.proxy
+        words += [f"wanted {self.idle} s ago"] if self.idle is not None and not self.mac else []
         return " ".join([*words, self.state]).rstrip()
 
 
@@ -118,6 +121,7 @@ def _json_neighbour(row: Row, namespace: str) -> Neighbour:
         str(states[0])[:20] if states else "",
         "router" in row,
         "proxy" in row,
+        number(row, "used"),
     )
 
 
@@ -142,6 +146,7 @@ def _text_neighbours(printed: str, namespace: str) -> Iterator[Neighbour]:
             words[-1] if words[-1] in STATES else "",
             "router" in words[3:],
             "proxy" in words[3:],
+            integer(value_of(line, "used").partition("/")[0]),
         )
 
 

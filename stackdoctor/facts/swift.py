@@ -38,7 +38,7 @@ FSTAB = Probe("swift.fstab", files=("/etc/fstab",), after=CONFIG.id)
 RINGS = Probe(
     "swift.rings",
     ("md5sum", "/etc/swift/{each}"),
-    each=Each(("ls", "/etc/swift"), r"^((?:account|container|object(?:-\d{1,4})?)\.ring\.gz)$", limit=40),
+    each=Each(("ls", "/etc/swift"), r"^((?:account|container|object(?:-\d{1,4})?)\.ring\.gz|swift\.conf)$", limit=40),
     root=True,
 )
 RECON = Probe(
@@ -46,6 +46,8 @@ RECON = Probe(
     files=("/var/cache/swift/*.recon", "/var/lib/docker/volumes/swift_recon_cache/_data/swift/*.recon"),
     cap=1024 * 1024,
 )
+
+SETTINGS = "swift.conf"
 
 _UNREADABLE = re.compile(rf"cannot (?:access|open directory) '?{DEVICES}/([\w.-]{{1,80}})'?: (Input/output error)")
 _SUM = re.compile(r"([0-9a-f]{32}) [ *](/\S{1,200})")
@@ -129,6 +131,9 @@ def _expected(results: NodeResults) -> frozenset[str]:
 class SwiftRings:
     """The MD5 sum of each ring file in /etc/swift, by its name: ``object.ring.gz``, ``object-1.ring.gz``.
 
+    ``cluster`` is that of swift.conf, whose hash path prefix and suffix all nodes of one cluster share and other
+    clusters do not; empty where it is not known.
+
     ::
 
         924d6b393fa9cc51908ed65abc3a56b5  /etc/swift/object.ring.gz
@@ -136,6 +141,7 @@ class SwiftRings:
 
     sums: Mapping[str, str]
     lines: Mapping[str, Evidence]
+    cluster: str = ""
 
     probes: ClassVar[tuple[Probe, ...]] = (RINGS,)
 
@@ -153,7 +159,10 @@ class SwiftRings:
             if match is None:
                 raise ParseError(f"not a line of md5sum: {excerpt(line)}")
             sums[result.subject], lines[result.subject] = match[1], results.evidence(result, line)
-        return cls(sums, lines)
+        cluster = sums.pop(SETTINGS, "")
+        if not sums:
+            raise NotApplicable("there is no ring in /etc/swift")
+        return cls(sums, lines, cluster)
 
 
 @dataclass(frozen=True)

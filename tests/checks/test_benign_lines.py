@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stackdoctor.facts.log_sources import service_of
+from stackdoctor.facts.log_sources import LOG_SOURCES
+from stackdoctor.snapshot.log_names import source_of
 
 NOW = 1795366000.0
 STORIES = yaml.safe_load((Path(__file__).parent / "benign_lines.yaml").read_text())
@@ -21,7 +22,9 @@ STAMPED = re.compile(r"=|\d{4}-|[A-Z][a-z]{2} \d\d |type=")
 
 def scan(story: Mapping[str, Any], signatures: tuple[Any, ...]) -> str:
     """What the log scan of a node makes of the story."""
-    service = service_of(story["path"])
+    source = source_of(story["path"], LOG_SOURCES)
+    assert source is not None, f"nobody reads {story['path']}"
+    service = source.service
     hits: dict[tuple[str, str], dict[str, Any]] = {}
     for record in story["records"]:
         text, when = record["text"], NOW - record["age"]

@@ -47,6 +47,13 @@ def test_the_last_setting_counts_and_may_go_on_in_the_next_line(read: Callable[[
     assert [str(m) for m in read(SITE).mappings] == ["external:bond0.20", "storage:bond1", "provider:br-ex"]
 
 
+def test_the_file_of_old_that_was_left_there_does_not_count(answered_node, answer) -> None:
+    old = INI.replace("/ml2/", "/linuxbridge/")
+    left = answer(LINUXBRIDGE_CONF, "[linux_bridge]\nphysical_interface_mappings = physnet1:eth9\n", subject=old)
+    node = answered_node(answer(LINUXBRIDGE_CONF, ZED, subject=INI), left)
+    assert [str(m) for m in LinuxBridgeConf.parse(node).mappings] == ["physnet1:eth1"]
+
+
 def test_a_file_that_sets_nothing_is_none(read: Callable[[str], LinuxBridgeConf]) -> None:
     with pytest.raises(NotApplicable):
         read("[linux_bridge]\n# physical_interface_mappings =\n")

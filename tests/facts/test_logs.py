@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from stackdoctor.collect.plan import LOG_PROBE
 from stackdoctor.errors import CouldNotCheck, ParseError
-from stackdoctor.facts.log_sources import LOG_SOURCES, service_of
+from stackdoctor.facts.log_sources import LOG_SOURCES
 from stackdoctor.facts.logs import LogHits
 from stackdoctor.facts.signatures import Signature, load_signatures
 from stackdoctor.model import Node, NodeResults, Result, Severity, Status
+from stackdoctor.snapshot.log_names import source_of
 
 HUNG = json.loads((Path(__file__).parent / "samples" / "logs" / "hits-conductor-hung.json").read_text())
 YAML = Path(__file__).parents[2] / "checks" / "logs"
@@ -231,11 +232,13 @@ def test_any_bytes_are_refused(data: bytes) -> None:
         ("/var/log/libvirt/qemu/instance-00000004.log", "qemu"),
         ("/var/log/messages-20240101", "syslog"),
         ("/var/log/kern.log", "kernel"),
-        ("/opt/openstack-nova-api.log", "nova-api"),
+        ("/var/log/nova/openstack-nova-api.log", "nova-api"),
+        ("/opt/openstack-nova-api.log", None),
     ],
 )
-def test_the_service_is_read_off_the_path(path: str, service: str) -> None:
-    assert service_of(path) == service
+def test_the_service_is_read_off_the_path(path: str, service: str | None) -> None:
+    source = source_of(path, LOG_SOURCES)
+    assert (source.service if source is not None else None) == service
 
 
 def test_no_file_is_listed_twice_by_name() -> None:

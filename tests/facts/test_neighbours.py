@@ -16,7 +16,7 @@ from stackdoctor.facts.neighbours import (
 def test_the_text_form_says_the_same_as_the_json_form(network_sample) -> None:
     from_json = parse_json_neighbours(network_sample("ip-neigh-json"), "")
     from_text = parse_text_neighbours(network_sample("ip-neigh"), "")
-    assert [replace(n, state="") for n in from_json] == [replace(n, state="") for n in from_text]
+    assert [replace(n, state="") for n in from_json] == [replace(n, state="", idle=None) for n in from_text]
     assert {n.state for n in from_text} <= {"REACHABLE", "DELAY"}
 
 
@@ -40,6 +40,16 @@ def test_an_answer_that_never_came_has_no_station() -> None:
     ]
     (row,) = parse_json_neighbours('[{"dst":"10.10.0.9","dev":"qr-1","state":["FAILED"]}]', "")
     assert (row.mac, row.state) == ("", "FAILED")
+
+
+def test_when_a_failure_was_last_wanted_is_told_by_both_forms() -> None:
+    # iproute2 6.1.0, in a namespace where nobody answers
+    (text,) = parse_text_neighbours("192.0.2.7 dev v0  used 6/66/3probes 6 FAILED \n", "")
+    (row,) = parse_json_neighbours(
+        '[{"dst":"192.0.2.7","dev":"v0","used":6,"confirmed":66,"updated":3,"probes":6,"state":["FAILED"]}]', ""
+    )
+    assert text == row
+    assert (row.idle, row.state, row.line) == (6, "FAILED", "192.0.2.7 dev v0 wanted 6 s ago FAILED")
 
 
 def test_an_empty_table_is_a_value(answer, answered_node) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
+from stackdoctor.diagnose.playbook import load_playbooks
 from stackdoctor.model import Diagnosis, Evidence, Finding, Severity
 from stackdoctor.report.groups import alike, gaps, grouped, left_open, spread, unalike
 from stackdoctor.report.report import NodeLine, NotChecked, Report
@@ -110,3 +113,33 @@ def test_gaps_of_one_reason_are_one_when_merged():
     (gap,) = gaps(report, merged=True)
     assert (set(gap.checks), gap.nodes, gap.reason) == ({"nova.a", "nova.b", "neutron.a"}, ("c", "d"), no_api)
     assert len(gaps(report)) == 3
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "dhcp-dnsmasq-dead",
+        "dhcp-lease-stale",
+        "dhcp-stale-namespace",
+        "image-backing-missing",
+        "iscsi-session-lost",
+        "l3-nat-missing",
+        "lb-tap-not-bridged",
+        "lvm-pool-full",
+        "metadata-proxy-missing",
+        "mtu-blackhole",
+        "quota-drift",
+        "router-route-missing",
+        "secgroup-members-stale",
+        "vtep-fdb-missing",
+    ],
+)
+def test_a_fault_that_took_all_of_a_kind_on_one_node_is_one_cause_in_several_places(cause: str):
+    where = next(p.where for p in load_playbooks() if p.cause == cause)
+    first, second = (
+        caused(cause, **{key: f"{key}{n}" for key in where if key not in ("node", "service")}, node="controller")
+        for n in (1, 2)
+    )
+    assert alike([first, second]) == ((first, second),)
+    elsewhere = dataclasses.replace(second, where={**second.where, "node": "compute1"})
+    assert alike([first, elsewhere]) == ((first,), (elsewhere,))

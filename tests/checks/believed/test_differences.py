@@ -113,7 +113,42 @@ def test_dnsmasq_keeps_an_entry_of_a_port_that_is_gone(held: Held, believed: Any
     )
     assert (left.severity, left.keys["mac"]) == (Severity.INFO, "fa:16:3e:00:00:99")
     (twice,) = (f for f in held(controller=node("fa:16:3e:00:00:99", ip)).every if f.id == "api.dhcp-entry.no-port")
-    assert twice.severity is Severity.WARNING
+    assert (twice.severity, twice.keys["owner"]) == (Severity.WARNING, port["mac_address"])
+
+
+@pytest.mark.parametrize(
+    ("mac", "ip", "severity"),
+    [
+        ("own", "own", None),
+        ("fa:16:3e:00:00:99", "10.10.0.250", Severity.INFO),
+        ("fa:16:3e:00:00:99", "own", Severity.WARNING),
+    ],
+)
+def test_dnsmasq_holds_a_lease_of_a_port_that_is_gone(
+    held: Held, believed: Any, mac: str, ip: str, severity: Severity | None
+) -> None:
+    port = next(p for p in believed.of("network.ports") if p["device_id"] == VM1)
+    mac = port["mac_address"] if mac == "own" else mac
+    ip = port["fixed_ips"][0]["ip_address"] if ip == "own" else ip
+    lease = f"0 {mac} {ip} host-{ip.replace('.', '-')} 01:{mac}\n"
+    path = f"dnsmasq.files /var/lib/neutron/dhcp/{port['network_id']}/leases"
+    seen = held(controller={path: lease})
+    assert [f.severity for f in seen.every if f.id == "api.dhcp-lease.no-port"] == [severity] * (severity is not None)
+    stale = ("dhcp-lease-stale", "controller")
+    assert (stale in seen.causes) is (severity is Severity.WARNING)
+    assert "api.dhcp-lease.no-port" not in ids(held(controller={path: f"1{lease}"}))  # it ended in 1970
+
+
+def test_a_lease_of_a_port_of_another_network_says_so(held: Held, believed: Any) -> None:
+    port, other = (
+        next(p for p in believed.of("network.ports") if (p["device_id"] == VM1) is own and p["mac_address"])
+        for own in (True, False)
+    )
+    other["network_id"] = GONE
+    path = f"dnsmasq.files /var/lib/neutron/dhcp/{port['network_id']}/leases"
+    seen = held(controller={path: f"0 {other['mac_address']} 10.10.0.250 host 01:{other['mac_address']}\n"})
+    (found,) = (f for f in seen.every if f.id == "api.dhcp-lease.no-port")
+    assert f"(port {other['id']} of network {GONE} has it)" in found.message
 
 
 @pytest.mark.parametrize(("seconds", "slow"), [(7.5, True), (0.4, False)])

@@ -74,6 +74,13 @@ def test_one_on_no_node_that_was_asked_for_in_vain_is_missing(look, runs, failed
     assert seen.causes == [("vip-missing-or-split", "ctl2")]
 
 
+@pytest.mark.parametrize(("used", "missing"), [(4, True), (86400, False)])
+def test_one_that_was_asked_for_in_vain_a_day_ago_may_be_anywhere(look, runs, used, missing) -> None:
+    failed = json.dumps([{"dst": VIP, "dev": "eth0", "state": ["FAILED"], "used": used, "updated": used, "probes": 6}])
+    first = node(runs, "192.0.2.11") | {"neighbours.host": failed}
+    assert ("vip.missing" in look(ctl1=first, ctl2=node(runs, "192.0.2.12")).findings) is missing
+
+
 def test_one_that_only_the_named_peers_can_have_is_missing(look, runs) -> None:
     both = {
         "ctl1": node(runs, "192.0.2.11", conf=peers("192.0.2.11")),

@@ -26,12 +26,14 @@ def causes(cloud: Any) -> Correlation:
     return correlate(load_playbooks(), cloud.examine(*CHECKS))
 
 
-def silent(cloud: Any, state: str, mac: bool = False) -> None:
-    """The external gateway's entry in the router's neighbour table in another state."""
+def silent(cloud: Any, state: str, mac: bool = False, used: int | None = 4) -> None:
+    """The external gateway's entry in the router's neighbour table in another state, as ``ip -s -j neigh`` has it."""
 
     def change(rows: list[Any]) -> list[Any]:
         row = next(row for row in rows if row["dst"] == "203.0.113.1")
         row["state"] = [state]
+        if used is not None:
+            row |= {"used": used, "confirmed": 73, "updated": 1, "probes": 6}
         if not mac:
             del row["lladdr"]
         return rows
@@ -66,6 +68,13 @@ def test_a_gateway_that_nobody_answers_for_is_the_cause(cloud: Any) -> None:
 def test_a_router_that_just_asks_is_no_error(cloud: Any) -> None:
     silent(cloud, "INCOMPLETE")
     assert cloud.one(unanswered_gateway).severity is Severity.WARNING
+    assert not causes(cloud).diagnoses
+
+
+@pytest.mark.parametrize("used", [121, 86400, None])
+def test_a_failure_that_is_old_or_of_unknown_age_is_information(cloud: Any, used: int | None) -> None:
+    silent(cloud, "FAILED", used=used)
+    assert cloud.one(unanswered_gateway).severity is Severity.INFO
     assert not causes(cloud).diagnoses
 
 
