@@ -82,7 +82,7 @@ setting = functools.partial(click.option, cls=Setting)
 
 def _unless_named(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """How a configuration names the nodes gives way to how the command line does, which is processed before."""
-    ways = ("inventory", "nodes", "from_cloud", "demo", "source")
+    ways = ("inventory", "nodes", "from_cloud", "demo", "sources")
     given = [
         way for way in ways if ctx.params.get(way) and ctx.get_parameter_source(way) is ParameterSource.COMMANDLINE
     ]

@@ -17,6 +17,7 @@ from stackdoctor.errors import UsageError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 DOC = Path(__file__).parent.parent.parent / "docs" / "configuration.md"
+REQUEST = "req-bc2d9f0e-2fac-422d-9a66-656f75d7aaeb"
 CHECK = '''
 from stackdoctor.api import Finding, Severity, check
 from stackdoctor.facts.host import Memory
@@ -103,6 +104,9 @@ def test_with_a_snapshot_the_configured_nodes_do_not_disturb(run: Run, home: Pat
     done = run("path", "vm1", "--to", "dhcp", "--from", "nowhere")
     assert "there is no snapshot at nowhere" in done.stderr
     assert "there is no snapshot at nowhere" in run("diagnose", "--from", "nowhere").stderr
+    assert "there is no snapshot at nowhere" in run("triage", "--request", REQUEST, "--from", "nowhere").stderr
+    (tmp_path / "stackdoctor.yaml").write_text("inventory: far.yaml\n")
+    assert "there is no snapshot at nowhere" in run("trace", "request", REQUEST, "--from", "nowhere").stderr
 
 
 @pytest.mark.parametrize(
