@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stackdoctor.diagnose.symptom import Next, Symptom
@@ -24,10 +24,10 @@ class Step:
     whole: bool
 
 
-def where_to_look(source: object, inventory: object, nodes: str | None) -> tuple[str, ...]:
+def where_to_look(sources: Sequence[object], inventory: object, nodes: str | None) -> tuple[str, ...]:
     """The options that name the same cloud to another command; none for this host."""
-    if source is not None:
-        return ("--from", str(source))
+    if sources:
+        return tuple(word for source in sources for word in ("--from", str(source)))
     if inventory is not None:
         return ("-i", str(inventory))
     return ("-n", nodes) if nodes else ()
