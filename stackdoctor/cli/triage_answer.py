@@ -78,7 +78,7 @@ class Answer:
 
 def answer(seen: Seen, knowledge: Knowledge, look: Look, looking: Looking, sources: tuple[Path, ...]) -> Answer:
     """Judge what is ``seen`` by what ``look`` gives: ``look(knowledge, facts, words)`` is a snapshot."""
-    cloud = where_to_look(sources, looking.inventory, looking.nodes)
+    cloud = where_to_look(sources, looking)
     answered = Answer(seen, (known_symptom(seen.symptom, knowledge.symptoms),) if seen.symptom else ())
     question = Question(answered.symptoms)
     nothing = Knowledge((), (), ())
