@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,20 +24,25 @@ from stackdoctor.collect.session import Ending, converse
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.diagnose.playbook import parse_playbook
 from stackdoctor.diagnose.registry import Check
+from stackdoctor.diagnose.roles import with_roles
+from stackdoctor.diagnose.symptom import parse_symptoms
 from stackdoctor.errors import CouldNotCheck, NotApplicable, UsageError
 from stackdoctor.facts.ere import to_ere
 from stackdoctor.facts.every import every_fact
 from stackdoctor.facts.fact import Fact
 from stackdoctor.facts.iptables import Iptables
+from stackdoctor.facts.service_names import of_container
 from stackdoctor.firewall.packet import parse_packet
 from stackdoctor.firewall.traverse import traverse
 from stackdoctor.firewall.walk import Firewall
 from stackdoctor.inventory.file import read_inventory
 from stackdoctor.inventory.nodelist import parse_nodes
 from stackdoctor.model import Clock, Cloud, Node, NodeResults, Probe, Result, Status
+from stackdoctor.report.from_json import read_report
 from stackdoctor.report.hostile import plain
+from stackdoctor.snapshot.foreign import Reading, read_all
 from stackdoctor.snapshot.read import read_snapshot
-from stackdoctor.trace.records import read_records
+from stackdoctor.trace.records import read_records, record_scan
 
 __all__ = ["BETWEEN", "READERS", "answers", "written"]
 
@@ -203,6 +209,15 @@ def of_records(data: bytes) -> None:
     read_records([NodeResults(Node("n"), results, Clock(1.0))], ("req-",))
 
 
+COLLECTED = Reading(replace(PLAN, logs=record_scan(("req-",), 1800.0)), lambda now: 1800.0, of_container, with_roles)
+
+
+def of_collected(data: bytes) -> None:
+    """An archive that somebody else made."""
+    with as_file(data) as path, contextlib.suppress(UsageError):
+        read_all((path,), COLLECTED)
+
+
 def of_known_hosts(data: bytes) -> None:
     with as_file(data) as path:
         for entry in read_known_hosts([str(path)]):
@@ -219,6 +234,7 @@ def readers() -> dict[str, Reader]:
     checks = checks_of_one_fact()
     found: dict[str, Reader] = {f"fact {f.__name__}": partial(of_fact, f, checks.get(f, [])) for f in every_fact()}
     found["agent"] = of_conversation
+    found["collected"] = of_collected
     found["credentials"] = of_credentials
     found["firewall"] = of_rules
     found["inventory"] = partial(of_file, read_inventory)
@@ -229,8 +245,10 @@ def readers() -> dict[str, Reader]:
     found["pattern"] = of_patterns
     found["playbook"] = partial(of_text, lambda text: parse_playbook(text, "x.yaml"))
     found["records"] = of_records
+    found["report"] = partial(of_file, read_report)
     found["secrets"] = of_secrets
     found["snapshot"] = partial(of_file, read_snapshot)
+    found["symptoms"] = partial(of_text, lambda text: parse_symptoms(text, "x.yaml"))
     found["terminal"] = of_terminal
     found["capture"] = of_capture
     return found

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
@@ -96,6 +98,21 @@ def search(work: Path, seconds: float, only: str) -> None:
     sys.exit(0)
 
 
+def archive() -> bytes:
+    """A sosreport with an answer and a log."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in (
+            ("sos_commands/date/date_--utc", b"Sun Nov 22 17:51:00 UTC 2026\n"),
+            ("proc/uptime", b"1.0 1.0\n"),
+            ("var/log/nova/nova-compute.log", b"2026-11-22 17:50:42.286 879 ERROR nova [None req-1 - -] x\n"),
+        ):
+            member = tarfile.TarInfo(f"sosreport-a-2026-11-22-abcdefg/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
 def seeds(readers, names):  # type: ignore[no-untyped-def]
     """What real nodes printed (fixtures, tests/facts/samples), for each reader that reads such."""
     from stackdoctor.facts.every import every_fact
@@ -116,9 +133,16 @@ def seeds(readers, names):  # type: ignore[no-untyped-def]
     own = {
         "capture": [head + struct.pack("<IIII", 1, 2, len(packet), len(packet)) + packet],
         "agent": [b'SD1 00000060\n{"kind": "hello", "version": 1, "now": 1.0, "utc_offset": 0, "out": 0, "err": 0}\n'],
+        "collected": [archive()],
         "credentials": [b"export OS_AUTH_URL='http://192.0.2.1:5000'\nexport OS_USERNAME=a\nOS_PASSWORD=b\n"],
         "firewall": [c for n in recorded[::9] if (c := readers.written(readers.Iptables, n))],
-        "inventory": [b"nodes:\n- a\n- {name: b, address: 192.0.2.1, port: 22, user: x}\nignore: []\n"],
+        "inventory": [
+            b"nodes:\n- a\n- {name: b, address: 192.0.2.1, port: 22, user: x}\nignore: []\n",
+            b"[control]\na[01:3] ansible_host=192.0.2.1\n[nova:children]\ncontrol\n[all:vars]\nansible_user=x\n",
+            b"all: {children: {control: {hosts: {a: {ansible_host: 192.0.2.1}}, vars: {ansible_user: x}}}}\n",
+            b'{"control": {"hosts": ["a"]}, "_meta": {"hostvars": {"a": {"ansible_port": 22}}}}',
+            b"cidr_networks: {container: 192.0.2.0/24}\ncompute_hosts: {a: {ip: 192.0.2.1}}\n",
+        ],
         "known_hosts": [
             b"[192.0.2.1]:2222 ssh-ed25519 AAAA\n@revoked *.a,!b ssh-rsa AAAA\n|1|AAAA|AAAA ssh-rsa AAAA\n"
         ],
@@ -128,8 +152,10 @@ def seeds(readers, names):  # type: ignore[no-untyped-def]
         "pattern": [b"lost its way to (?P<place>\\S+)", b"(?i)a[^b-d]{2,3}|^x$"],
         "playbook": [p.read_bytes() for p in sorted((TOP / "playbooks").glob("*.yaml"))[::9]],
         "records": [r.stdout for n in recorded[::5] if (r := n.results.get(("logs.hits", "")))],
+        "report": [b'{"schema": "stackdoctor/report/1", "nodes": [], "findings": [], "diagnoses": []}'],
         "secrets": (TOP / "tests/collect/planted_secrets.txt").read_bytes().splitlines()[::5],
         "snapshot": [],
+        "symptoms": [p.read_bytes() for p in sorted((TOP / "playbooks/symptoms").glob("*.yaml"))],
         "terminal": [b"\x1b[2Jgone\xe2\x80\xae\tlog"],
     }
     for name, contents in own.items():

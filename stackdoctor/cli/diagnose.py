@@ -125,17 +125,11 @@ def command(
     report = make_report(snapshot, analysis)
     if keep_run if keep_run is not None else not sources and not demo:
         whole = snapshot if raw or not looked.parts else None
-        keep_look(report, whole, _place(sources, looking), Bounds(most_runs, most_mb * 1_000_000))
+        keep_look(report, whole, " ".join(map(str, sources)) or looking.place, Bounds(most_runs, most_mb * 1_000_000))
     if earlier is not None:
         report = against(report, earlier.report, earlier.name)
     status = present(report, snapshot, found, form, fail_on, verbose)
     return 0 if demo and status == 1 and form != "nagios" else status
-
-
-def _place(sources: tuple[Path, ...], looking: Looking) -> str:
-    if looking.demo:
-        return "the demo"
-    return str(" ".join(map(str, sources)) or looking.inventory or looking.nodes or "this host")
 
 
 def _looked(sources: tuple[Path, ...], looking: Looking, knowledge: Knowledge, *, raw: bool) -> Looked:

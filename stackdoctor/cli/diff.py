@@ -40,7 +40,8 @@ def command(
     check_directories: tuple[Path, ...],
     playbook_directories: tuple[Path, ...],
 ) -> int:
-    """Say what changed from A to B: runs (an id, `last`, `-2`), reports, or snapshots.
+    """Say what changed from A to B: runs (an id, `last`, `-2`), reports, snapshots or
+    what else --from reads.
 
     Without B it is the last run, without A the one before it. Findings and causes are compared, and where both have
     their snapshot versions, configuration, services, queues, interfaces, routes and rules. With --peers the nodes of

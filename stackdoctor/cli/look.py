@@ -70,6 +70,19 @@ class Looking:
         """What the operator allows to be asked besides."""
         return frozenset(("database",) if self.database else ())
 
+    @property
+    def alone(self) -> bool:
+        """Whether nothing but this host is looked at."""
+        return self.inventory is None and self.nodes is None and not (self.demo or self.from_cloud)
+
+    @property
+    def place(self) -> str:
+        """What is looked at, as the operator named it."""
+        if self.demo:
+            return "the demo"
+        named = [str(way) for way in (self.inventory, self.nodes) if way is not None]
+        return " and ".join([*named, *["the cloud's own lists"] * self.from_cloud]) or "this host"
+
     def options(self, known_hosts: str) -> Options:
         """How nodes are reached; ``known_hosts`` is a file instead of the user's own (empty: none)."""
         options = Options(self.timeout, self.parallel, known_hosts, self.accept_new)
@@ -222,8 +235,7 @@ def _places(looking: Looking) -> Iterator[tuple[tuple[Node, ...], str]]:
 
 
 def _refuse_nothing(snapshot: Snapshot, looking: Looking) -> None:
-    alone = looking.inventory is None and looking.nodes is None and not (looking.demo or looking.from_cloud)
-    if alone and not any(n.node.roles - {API_ROLE} for n in snapshot.nodes):
+    if looking.alone and not any(n.node.roles - {API_ROLE} for n in snapshot.nodes):
         raise NothingCollected(
             "this host shows no trace of OpenStack. Name the nodes of your cloud with --inventory FILE,"
             " --nodes a,b,c or --from-cloud, or see a diagnosis of a recorded cloud with --demo"

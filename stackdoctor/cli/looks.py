@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from stackdoctor.cli.look import Looking
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.errors import UsageError
 from stackdoctor.report.report import Report
@@ -54,7 +55,8 @@ def keep_look(report: Report, snapshot: Snapshot | None, place: str, bounds: Bou
 def find_look(word: str, knowledge: Callable[[], Knowledge], *, snapshot: bool = True) -> Look:
     """The look that ``word`` names: a file or directory, else a run (docs/history.md).
 
-    A snapshot is judged by ``knowledge``.  Raises UsageError for what is none of these, or cannot be read.
+    A snapshot, or what others collected (docs/foreign.md), is judged by ``knowledge``.  Raises UsageError for what is
+    none of these, or cannot be read.
     """
     path = Path(word)
     if not path.exists():
@@ -65,12 +67,13 @@ def find_look(word: str, knowledge: Callable[[], Knowledge], *, snapshot: bool =
         from stackdoctor.report.from_json import read_report
 
         return Look(word, read_report(path), None, "it is a report, without its snapshot")
+    from stackdoctor.cli.source import read_sources
     from stackdoctor.diagnose.analyse import analyse
     from stackdoctor.report.make import make_report
-    from stackdoctor.snapshot.read import read_snapshot
 
-    read = read_snapshot(path)
-    return Look(word, make_report(read, analyse(read, knowledge())), read)
+    known = knowledge()
+    read = read_sources((path,), Looking(), known)
+    return Look(word, make_report(read, analyse(read, known)), read)
 
 
 def _of_run(run: Run, snapshot: bool) -> Look:

@@ -65,7 +65,11 @@ class CommandsByModule(click.Group):
         except BaseException as error:
             if "logging" in sys.modules:  # else nobody has asked for a log
                 sys.modules["logging"].getLogger(__name__).debug("it ends with %s", type(error).__name__, exc_info=True)
-            raise
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            if sys.stderr.isatty():  # which has printed ^C; click would write an empty line to a file as well
+                click.echo(err=True)
+            raise click.Abort from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

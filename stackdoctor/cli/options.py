@@ -82,12 +82,18 @@ setting = functools.partial(click.option, cls=Setting)
 
 def _unless_named(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """How a configuration names the nodes gives way to how the command line does, which is processed before."""
-    ways = ("inventory", "nodes", "from_cloud", "demo", "source")
+    ways = ("inventory", "nodes", "from_cloud", "demo", "sources")
     given = [
         way for way in ways if ctx.params.get(way) and ctx.get_parameter_source(way) is ParameterSource.COMMANDLINE
     ]
     configured = ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT_MAP
     return (False if isinstance(value, bool) else None) if configured and given else value
+
+
+def _unless_demo(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """A configured executor is for the cloud; the demo is looked at by this process."""
+    configured = ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT_MAP
+    return "threads" if configured and ctx.params.get("demo") else value
 
 
 def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -169,6 +175,7 @@ executor_options = together(
             default="threads",
             show_default=True,
             metavar="WHERE",
+            callback=_unless_demo,
             help="Who looks: threads, processes:N, or workers near the nodes: dask://HOST:PORT (docs/scale.md).",
         )
     ]

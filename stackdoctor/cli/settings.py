@@ -18,7 +18,7 @@ __all__ = ["BESIDE", "HARMLESS", "KEYS", "Mistakes", "Settings", "Value", "confi
 
 KEYS = (
     *("inventory", "from_cloud", "login", "ssh_config", "known_hosts", "accept_new", "os_cloud"),
-    *("since", "timeout", "parallel", "budget_cpu", "budget_bytes", "full", "quiet", "database"),
+    *("since", "timeout", "parallel", "budget_cpu", "budget_bytes", "full", "quiet", "executor", "database"),
     *("check", "checks", "playbooks", "format", "fail_on", "verbose"),
 )
 """The options that a configuration may set, in the order in which they are shown."""
@@ -26,8 +26,11 @@ KEYS = (
 BESIDE = (*KEYS, "ignore")
 """What may stand beside the nodes in a file that is a configuration and an inventory at once."""
 
-_NEED_TRUST = {"inventory", "from_cloud", "login", "ssh_config", "known_hosts", "accept_new", "os_cloud", "database"}
-HARMLESS = frozenset(BESIDE) - _NEED_TRUST - {"checks", "playbooks"}
+_NEED_TRUST = {
+    *("inventory", "from_cloud", "login", "ssh_config", "known_hosts", "accept_new", "os_cloud"),
+    *("executor", "database", "checks", "playbooks"),
+}
+HARMLESS = frozenset(BESIDE) - _NEED_TRUST
 """What a file that somebody else can write may set: nothing that runs code, is trusted, or leads to other machines."""
 
 

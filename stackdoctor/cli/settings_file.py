@@ -14,6 +14,7 @@ import yaml
 from stackdoctor.cli.options import (
     Setting,
     database_options,
+    executor_options,
     knowledge_options,
     node_options,
     run_options,
@@ -40,7 +41,7 @@ def options_by_key() -> Mapping[str, Setting]:
     def none() -> None: ...
 
     groups: tuple[Callable[[Callable[[], None]], Callable[[], None]], ...] = (
-        *(report_options, knowledge_options, database_options, run_options, node_options),
+        *(report_options, knowledge_options, database_options, executor_options, run_options, node_options),
     )
     for group in groups:
         group(none)

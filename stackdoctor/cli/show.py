@@ -17,7 +17,8 @@ __all__ = ["command"]
 @click.argument("run", default="last")
 @report_options
 def command(run: str, form: str, fail_on: str, verbose: bool, paths: tuple[Path, ...], force: bool) -> int:
-    """Show the report of RUN as it was: an id of `history` or its beginning, `last`, `-2`, or a report's file.
+    """Show the report of RUN as it was: an id of `history` or its beginning, `last`, `-2`, a report's
+    file, a snapshot, or what else --from reads.
 
     The exit status is that of `diagnose`.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -41,17 +42,30 @@ def read_sources(
     With ``inventory`` one may be given, for what it says besides nodes.  Raises UsageError where nodes are named as
     well, and where something cannot be read.
     """
+    from stackdoctor.collect.plan import LogScan
+    from stackdoctor.facts.log_sources import LOG_SOURCES
     from stackdoctor.facts.service_names import of_container
     from stackdoctor.snapshot.foreign import Reading, is_snapshot, read_all
-    from stackdoctor.snapshot.read import read_snapshot
     from stackdoctor.trace.records import record_scan
 
     if looking.nodes or looking.demo or (looking.inventory and not inventory):
         rest = "--nodes and --demo" if inventory else "--inventory and --nodes"
         raise UsageError(f"--from reads what was collected: leave out {rest}")
+    if looking.from_cloud or looking.only:
+        raise UsageError(f"--from reads what was collected: leave out {'--only' if looking.only else '--from-cloud'}")
     if len(paths) == 1 and is_snapshot(paths[0]):
-        return read_snapshot(paths[0])
+        return _own(paths[0])
     plan = knowledge.plan(since=looking.since, seconds=looking.timeout, facts=facts, consents=looking.consents)
     if words:
         plan = replace(plan, logs=record_scan(words, looking.since))
+    elif plan.logs is None:  # where nothing but logs was copied, they name the nodes
+        plan = replace(plan, logs=LogScan(looking.since, LOG_SOURCES, ()))
     return read_all(paths, Reading(plan, looking.window, of_container, with_roles))
+
+
+@functools.cache
+def _own(path: Path) -> Snapshot:
+    """A snapshot, which does not change: what follows a thing reads it several times."""
+    from stackdoctor.snapshot.read import read_snapshot
+
+    return read_snapshot(path)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import click
 
 from stackdoctor.cli.look import Looking
 from stackdoctor.cli.options import database_options, knowledge_options, node_options, run_options
+from stackdoctor.cli.source import read_sources, source_option
 from stackdoctor.cli.triage_ask import Seen, ask, has_terminal, known_symptom
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.errors import UsageError
@@ -31,7 +32,7 @@ LONGEST_LINE = 65536
 @click.option("--line", default="", metavar="TEXT", help="A log line, with its traceback or without; - reads it.")
 @click.option("--request", default="", metavar="REQ_ID", help="A request that failed or hangs.")
 @node_options
-@click.option("--from", "source", type=click.Path(path_type=Path), help="Judge a snapshot instead of looking.")
+@source_option
 @run_options
 @database_options
 @knowledge_options
@@ -42,7 +43,7 @@ def command(
     instance: str,
     line: str,
     request: str,
-    source: Path | None,
+    sources: tuple[Path, ...],
     globs: tuple[str, ...],
     check_directories: tuple[Path, ...],
     playbook_directories: tuple[Path, ...],
@@ -57,8 +58,6 @@ def command(
     """
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
     looking = Looking(**options)
-    if source is not None and (looking.inventory or looking.nodes):
-        raise UsageError("--from judges a snapshot: leave out --inventory and --nodes")
     if line == "-":
         line = sys.stdin.read(LONGEST_LINE)
         if not line.strip():
@@ -75,26 +74,18 @@ def command(
         known_symptom(seen.symptom, knowledge.symptoms)
     from stackdoctor.cli.triage_answer import answer
 
-    look = functools.partial(_look, source, looking)
-    answered = answer(seen, knowledge, look, looking, source)
+    answered = answer(seen, knowledge, partial(_look, sources, looking), looking, sources)
     _tell(answered, form, verbose)
     return answered.exit_status
 
 
-def _look(source: Path | None, looking: Looking, knowledge: Knowledge, *more: Any) -> Snapshot:
-    """The snapshot that is there, or one with what ``knowledge`` and ``more`` (facts, words) need."""
-    if source is not None:
-        return _read(source)
+def _look(sources: tuple[Path, ...], looking: Looking, knowledge: Knowledge, *more: Any) -> Snapshot:
+    """What is there already, or a look, with what ``knowledge`` and ``more`` (facts, words) need."""
+    if sources:
+        return read_sources(sources, looking, knowledge, *more)
     from stackdoctor.cli.look import look
 
     return look(looking, knowledge, *more)
-
-
-@functools.cache
-def _read(source: Path) -> Snapshot:
-    from stackdoctor.snapshot.read import read_snapshot
-
-    return read_snapshot(source)
 
 
 def _tell(answered: Answer, form: str, verbose: bool) -> None:

@@ -76,9 +76,9 @@ class Answer:
         return int(bool(self.report.diagnoses))
 
 
-def answer(seen: Seen, knowledge: Knowledge, look: Look, looking: Looking, source: Path | None) -> Answer:
+def answer(seen: Seen, knowledge: Knowledge, look: Look, looking: Looking, sources: tuple[Path, ...]) -> Answer:
     """Judge what is ``seen`` by what ``look`` gives: ``look(knowledge, facts, words)`` is a snapshot."""
-    cloud = where_to_look(source, looking.inventory, looking.nodes)
+    cloud = where_to_look(sources, looking)
     answered = Answer(seen, (known_symptom(seen.symptom, knowledge.symptoms),) if seen.symptom else ())
     question = Question(answered.symptoms)
     nothing = Knowledge((), (), ())
@@ -96,7 +96,7 @@ def answer(seen: Seen, knowledge: Knowledge, look: Look, looking: Looking, sourc
         answered, question = _of_instance(answered, question, knowledge, look)
     if seen.line and not question.symptoms and not (question.lines and cloud):
         return replace(answered, next=_after_line(seen.line, knowledge, cloud))
-    return _judged(answered, question, knowledge, look, looking, source, cloud)
+    return _judged(answered, question, knowledge, look, looking, sources, cloud)
 
 
 def _judged(
@@ -105,11 +105,11 @@ def _judged(
     knowledge: Knowledge,
     look: Look,
     looking: Looking,
-    source: Path | None,
+    sources: tuple[Path, ...],
     cloud: tuple[str, ...],
 ) -> Answer:
     """What the causes of ``question`` come to, with the whole knowledge where the whole snapshot is there."""
-    focus = knowledge if source is not None else focused(knowledge, question)
+    focus = knowledge if sources else focused(knowledge, question)
     wants_guest = bool(answered.seen.instance)
     snapshot = look(focus, FACTS if wants_guest else ())
     guest = answered.guest
@@ -133,7 +133,7 @@ def _judged(
         **(at.values if at is not None else {}),
         "request": answered.trace.subject if answered.trace else "",
     }
-    steps = next_steps(question.symptoms, values, cloud, live=source is None)
+    steps = next_steps(question.symptoms, values, cloud, live=not sources)
     return replace(
         answered,
         symptoms=question.symptoms,
@@ -142,7 +142,7 @@ def _judged(
         guest=guest,
         elsewhere=elsewhere,
         next=steps,
-        probes=None if source is not None else _probes(focus, knowledge, looking, FACTS if wants_guest else ()),
+        probes=None if sources else _probes(focus, knowledge, looking, FACTS if wants_guest else ()),
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from stackdoctor.cli.look import Looking
 from stackdoctor.diagnose.symptom import Next, Symptom
 
 __all__ = ["Step", "next_steps", "where_to_look"]
@@ -24,13 +25,21 @@ class Step:
     whole: bool
 
 
-def where_to_look(source: object, inventory: object, nodes: str | None) -> tuple[str, ...]:
+def where_to_look(sources: Sequence[object], looking: Looking) -> tuple[str, ...]:
     """The options that name the same cloud to another command; none for this host."""
-    if source is not None:
-        return ("--from", str(source))
-    if inventory is not None:
-        return ("-i", str(inventory))
-    return ("-n", nodes) if nodes else ()
+    if sources:
+        return tuple(word for source in sources for word in ("--from", str(source)))
+    ways = {
+        "-i": looking.inventory,
+        "-n": looking.nodes,
+        "--login": looking.login,
+        "--ssh-config": looking.ssh_config,
+        "--known-hosts": looking.known_hosts,
+    }
+    named = tuple(word for option, value in ways.items() if value for word in (option, str(value)))
+    if looking.from_cloud:
+        named += ("--from-cloud", *(("--os-cloud", looking.os_cloud) if looking.os_cloud else ()))
+    return () if looking.alone else (*named, *(word for glob in looking.only for word in ("--only", glob)))
 
 
 def next_steps(

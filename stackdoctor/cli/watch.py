@@ -85,7 +85,7 @@ def command(
         try:
             snapshot = look(looking, knowledge)
         except NothingCollected as error:
-            if looking.inventory is None and looking.nodes is None:
+            if looking.alone:
                 raise
             page.write(page.text(f"{clock_time(time.time())}  {error}", "yellow"))
             quiet = 0
@@ -99,7 +99,7 @@ def command(
         over = quiet < STABLE and again > end
         if quiet >= STABLE or over:
             if keep_run and last is not None:
-                keep_look(report, last, str(looking.inventory or looking.nodes or "this host"))
+                keep_look(report, last, looking.place)
             said = "healthy: nothing wrong in two looks" if quiet >= STABLE else "not healthy in the time given"
             page.write(page.text(f"{clock_time(time.time())}  {said}", "bold"))
             return int(over)

@@ -169,7 +169,7 @@ def _host(tree: Tree, root: str, reading: Reading) -> _Host:
 
 
 def _logs_of(tree: Tree, folders: Folders, reading: Reading) -> list[CopiedLog]:
-    if reading.plan.logs is None:
+    if reading.plan.logs is None or not reading.plan.logs.patterns:
         return []
     made = max((tree.entries[folders.place(name)].mtime for name in folders.outputs.values()), default=0.0)
     since = made - reading.window(made) - SLACK if made > EPOCH else 0.0
@@ -210,7 +210,7 @@ def _named_by(tree: Tree, root: str) -> str:
 
 
 def _scanned(logs: list[CopiedLog], taken: Taken, clock: Clock, reading: Reading) -> dict[tuple[str, str], Result]:
-    if reading.plan.logs is None:
+    if reading.plan.logs is None or not reading.plan.logs.patterns:
         return {}
     scan = replace(reading.plan.logs, window=reading.window(clock.now))
     kept = logs[:AT_MOST]

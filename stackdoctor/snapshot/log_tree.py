@@ -39,7 +39,9 @@ def copied_log(
 
 
 def search_for(scan: LogScan, logs: Iterable[CopiedLog]) -> list[CopiedLog]:
-    """Those of ``logs`` whose service some signature is about."""
+    """Those of ``logs`` whose service some signature is about; without any signature they only say whose they are."""
+    if not scan.patterns:
+        return list(logs)
     globs = {glob for pattern in scan.patterns for glob in pattern.services}
     known: dict[str, bool] = {}
     for log in (logs := list(logs)):

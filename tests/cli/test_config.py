@@ -8,8 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
+from stackdoctor.cli.main import COMMANDS, stackdoctor
+from stackdoctor.cli.options import Setting
 from stackdoctor.cli.settings import BESIDE, KEYS, read_settings
 from stackdoctor.cli.settings_file import options_by_key
 from stackdoctor.cli.trust import distrusted
@@ -17,6 +20,7 @@ from stackdoctor.errors import UsageError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 DOC = Path(__file__).parent.parent.parent / "docs" / "configuration.md"
+REQUEST = "req-bc2d9f0e-2fac-422d-9a66-656f75d7aaeb"
 CHECK = '''
 from stackdoctor.api import Finding, Severity, check
 from stackdoctor.facts.host import Memory
@@ -103,6 +107,9 @@ def test_with_a_snapshot_the_configured_nodes_do_not_disturb(run: Run, home: Pat
     done = run("path", "vm1", "--to", "dhcp", "--from", "nowhere")
     assert "there is no snapshot at nowhere" in done.stderr
     assert "there is no snapshot at nowhere" in run("diagnose", "--from", "nowhere").stderr
+    assert "there is no snapshot at nowhere" in run("triage", "--request", REQUEST, "--from", "nowhere").stderr
+    (tmp_path / "stackdoctor.yaml").write_text("inventory: far.yaml\n")
+    assert "there is no snapshot at nowhere" in run("trace", "request", REQUEST, "--from", "nowhere").stderr
 
 
 @pytest.mark.parametrize(
@@ -206,6 +213,26 @@ def test_a_file_that_everybody_can_write_sets_only_what_is_harmless(key: str, tm
         return
     with pytest.raises(UsageError, match="is not taken from this file"):
         read_settings((path,))
+
+
+def test_every_option_that_may_be_configured_is_a_key() -> None:
+    found: set[str] = set()
+    commands = [stackdoctor.get_command(click.Context(stackdoctor), name) for name in COMMANDS]
+    while commands:
+        command = commands.pop()
+        assert command is not None
+        commands += getattr(command, "commands", {}).values()
+        found |= {option.key for option in command.params if isinstance(option, Setting)}
+    assert found == set(KEYS)
+
+
+def test_the_demo_is_looked_at_by_this_process_whatever_executor_is_configured(
+    run: Run, home: Path, tmp_path: Path
+) -> None:
+    written(tmp_path, "executor: processes:2\n")
+    assert run("diagnose", "--demo", "-q").returncode == 0
+    done = run("diagnose", "--demo", "-q", "--executor", "processes:2")
+    assert (done.returncode, "leave out --executor" in done.stderr) == (2, True)
 
 
 def test_every_setting_is_documented() -> None:

@@ -212,6 +212,45 @@ def test_a_request_is_followed_through_foreign_logs(run: Run, compute: Path) -> 
     assert "nova-compute" in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize(("command", "status"), [(("trace", "request"), 1), (("triage", "--instance"), 0)])
+def test_an_instance_is_followed_where_nothing_but_logs_was_copied(
+    run: Run, tmp_path: Path, command: tuple[str, ...], status: int
+) -> None:
+    instance = "0505d6dc-5650-4848-9bae-9cb19f60cb29"
+    log = tmp_path / "logs" / "compute7" / "nova" / "nova-compute.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(LOG.format(hour="17").replace("Error during", f"[instance: {instance}] Error during"))
+    done = run(*command, instance, "--from", str(tmp_path / "logs"))
+    assert done.returncode == status, done.stderr
+    assert "nova-compute (nova-compute on compute7) failed" in done.stdout
+
+
+def test_triage_starts_from_what_several_hosts_collected(run: Run, controller: Path, compute: Path) -> None:
+    both = ("--from", str(controller), "--from", str(compute))
+    done = run("triage", "--symptom", "messaging-timeout", *both, "--format", "json")
+    value = json.loads(done.stdout)
+    assert [each["cause"] for each in value["explaining"]] == ["rpc-consumer-hung"]
+    assert {each["name"] for each in value["nodes"]} >= {"controller", "compute1"}
+    assert all(" ".join(both) in step["command"] for step in value["next"] if "stackdoctor" in step["command"])
+
+
+def test_before_and_after_may_be_what_others_collected(run: Run, controller: Path) -> None:
+    after = controller.parent / "after" / controller.name
+    shutil.copytree(controller, after)
+    (after / "sos_commands/process" / AXO_FILE).write_text(AXO.replace("4 T ", "4 S "))
+    (after / "sos_commands/process/ps_auxwww").write_text(AUX.replace("Ts ", "Ss "))
+    done = run("diff", str(controller), str(after), "--format", "json")
+    assert done.returncode == 1, done.stderr
+    assert "process.stopped" in done.stdout
+
+
+@pytest.mark.parametrize("option", [("--only", "compute*"), ("--from-cloud",)])
+def test_what_would_not_count_for_it_is_refused(run: Run, compute: Path, option: tuple[str, ...]) -> None:
+    done = run("diagnose", "--from", str(compute), *option)
+    assert done.returncode == 2
+    assert f"leave out {option[0]}" in done.stderr
+
+
 @pytest.mark.parametrize("make", ["empty", "text", "strange"])
 def test_what_is_nothing_known_is_refused_with_what_is(run: Run, tmp_path: Path, make: str) -> None:
     path = tmp_path / make

@@ -126,6 +126,16 @@ def test_a_log_line_that_nothing_knows_says_so_and_what_to_do(run: Run) -> None:
     assert "\\x1b[2Jnobody" in done.stdout
 
 
+def test_what_to_do_next_names_the_same_cloud(run: Run) -> None:
+    words = ("--nodes", "a,b", "--from-cloud", "--only", "compute*", "--login", "op")
+    done = run("triage", "--line", f"2026-01-01 ERROR x [{REQUEST} - - -] nobody knows this", *words)
+
+    assert done.returncode == 0, done.stderr
+    assert f"triage --request {REQUEST} -n a,b --login op --from-cloud --only 'compute*'" in " ".join(
+        done.stdout.split()
+    )
+
+
 def test_a_line_can_come_from_standard_input(run: Run, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "stackdoctor", "triage", "--line", "-"]
     done = subprocess.run(command, input=TIMEOUT, capture_output=True, text=True, check=False, cwd=tmp_path)
