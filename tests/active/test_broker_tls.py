@@ -51,7 +51,11 @@ def test_the_right_authority_is_accepted_and_another_or_none_is_refused(tmp_path
     assert "certificate" not in right.stdout
 
 
-@pytest.mark.parametrize("command", [("test", "amqp"), ("test", "rpc"), ("trace", "rpc", "--live", "5s")], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [("test", "amqp"), ("test", "rpc"), ("trace", "rpc", "--live", "5s", "--topic", "conductor")],
+    ids=" ".join,
+)
 def test_a_file_of_authorities_that_is_none_is_said(tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / "empty.pem").write_text("")
     login = ("--broker", "127.0.0.1:1", "--tls")

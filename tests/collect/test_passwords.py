@@ -23,10 +23,12 @@ from stackdoctor.cli.look import Looking, look_and_judge
 from stackdoctor.collect.passwords import KEYRING, Passwords
 from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.run import collect
-from stackdoctor.diagnose.knowledge import Knowledge
+from stackdoctor.diagnose.analyse import analyse
+from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.shards import Shard
 from stackdoctor.errors import UsageError
-from stackdoctor.model import Node, Probe
+from stackdoctor.model import Node, Probe, Result, Status
+from stackdoctor.snapshot.format import Snapshot
 
 _SPEC = importlib.util.spec_from_file_location("real_sshd", Path(__file__).parent / "test_sshd.py")
 assert _SPEC is not None
@@ -185,3 +187,31 @@ def test_the_keyring_has_it_before_the_terminal_is_asked(monkeypatch: pytest.Mon
         assert Passwords().of("operator") == "kept"
     finally:
         keyring.set_keyring(before)
+
+
+def test_the_whole_plan_without_root_or_sudo_says_what_it_could_not_see(tmp_path: Path, user: tuple[str, str]) -> None:
+    """Nothing that the login may not read is taken for absent, and nothing of it is reported as fine."""
+    knowledge = load_knowledge()
+    plan = replace(knowledge.plan(since=60.0, seconds=50.0), apis=())
+    with node_of(tmp_path, user[0], *BY_PASSWORD) as node:
+        [found] = collect([node], plan, replace(real_sshd.options(tmp_path), passwords=Known(user[1]), timeout=60.0))
+    assert found.failure == ""
+    answers: dict[str, list[Result]] = {}
+    for result in found.results.values():
+        answers.setdefault(result.probe, []).append(result)
+    denied = {id_ for id_, results in answers.items() if all(r.status is Status.DENIED for r in results)}
+    asked = {probe.id for probe in plan.probes if probe.root}
+    assert "iptables.save" in denied
+    assert not [r for id_ in asked & answers.keys() for r in answers[id_] if r.status is Status.RAN and r.exit == 0]
+    assert all(r.reason for id_ in denied for r in answers[id_])
+    examination = analyse(Snapshot((found,), 1.0, 1.0, "test"), knowledge).examination
+    fine = {check for check, _ in examination.checked} - {f.id for f in examination.findings}
+    judged = {check.id: check for check in knowledge.checks}
+    blind = {
+        id_
+        for id_ in fine & judged.keys()
+        for need in judged[id_].needs
+        if (probes := {probe.id for probe in need.fact.probes}) and probes <= denied
+    }
+    assert not blind, "reported as fine, and nothing of it could be read"
+    assert [left for left in examination.not_checked if left.check not in fine]
