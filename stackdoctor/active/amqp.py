@@ -132,6 +132,9 @@ def why_closed(error: BaseException, broker: Broker, way: Relay | None) -> tuple
     code, text = getattr(error, "reply_code", 0), legible(str(getattr(error, "reply_text", "")))
     if way is not None and way.given_up:
         return way.given_up, "The broker takes connections and is stuck, or the way to it loses packets."
+    if untrusted := _untrusted(error):
+        advice = "`--ca FILE` names the authority that signed it (transport_url's ssl_ca_file in the services' files)."
+        return f"its certificate is not trusted, and nothing was sent: {untrusted}", advice
     if isinstance(error, errors.ProbableAuthenticationError | errors.AuthenticationError) or (
         code == 403 and isinstance(error, errors.ConnectionClosedByBroker)
     ):
@@ -160,6 +163,20 @@ def why_closed(error: BaseException, broker: Broker, way: Relay | None) -> tuple
         return f"the broker closed with {code}: {text}", "Its log has the reason."
     detail = legible(repr(error.args[0]) if error.args else str(error)) or type(error).__name__
     return f"the connection was lost: {detail}", "The broker's log has the reason."
+
+
+def _untrusted(error: BaseException) -> str:
+    """Why the broker's certificate is refused, wherever in ``error`` pika has left it; empty where it is not."""
+    waiting: list[object] = [error]
+    for _ in range(50):
+        if not waiting:
+            break
+        found = waiting.pop()
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return legible(found.verify_message)
+        if isinstance(found, BaseException):
+            waiting += [*found.args, found.__cause__, found.__context__, getattr(found, "exception", None)]
+    return ""
 
 
 def amqp_outcome(where: str, broker: Broker, node: Node | None, options: Options) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def command(
     """
     from stackdoctor.active.capture import Bounds, capture_plans, captured, parse_tap
     from stackdoctor.active.follow import flows, follow
-    from stackdoctor.collect.run import Options, collect
+    from stackdoctor.collect.run import collect
 
     looking = Looking(quiet=quiet, **where)
     if bool(on) == bool(port):
@@ -75,7 +76,7 @@ def command(
     need_consent([said + ", ".join(str(tap) for tap in taps if tap.node == node) for node in plans], yes)
     if keep is not None:
         keep.mkdir(mode=0o700, parents=True, exist_ok=True)
-    options = Options(known_hosts=known_hosts, accept_new=looking.accept_new)
+    options = replace(looking.options(known_hosts), timeout=10.0)
     found = captured(taps, collect([known[name] for name in plans], plans, options))
     if keep is not None:
         _write(keep, found)

@@ -18,8 +18,9 @@ from stackdoctor.cli.moment import Moment
 from stackdoctor.cli.nodes import nodes_to_look_at
 from stackdoctor.cli.progress import progress
 from stackdoctor.cli.settings import BESIDE, Settings
+from stackdoctor.collect.passwords import Passwords
 from stackdoctor.collect.plan import Plan
-from stackdoctor.collect.run import Event, Interrupted, Options, collect
+from stackdoctor.collect.run import Event, Interrupted, Options, collect, login_of
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.names import known_of, name_the_silent
 from stackdoctor.diagnose.part import Part
@@ -64,6 +65,8 @@ class Looking:
     login: str = ""
     only: tuple[str, ...] = ()
     from_cloud: bool = False
+    ask_password: Passwords | None = None
+    old_algorithms: bool = False
 
     @property
     def consents(self) -> frozenset[str]:
@@ -86,6 +89,7 @@ class Looking:
     def options(self, known_hosts: str) -> Options:
         """How nodes are reached; ``known_hosts`` is a file instead of the user's own (empty: none)."""
         options = Options(self.timeout, self.parallel, known_hosts, self.accept_new)
+        options = replace(options, passwords=self.ask_password, old_algorithms=self.old_algorithms)
         return replace(options, ssh_config=str(self.ssh_config)) if self.ssh_config else options
 
     def window(self, now: float) -> float:
@@ -120,6 +124,8 @@ def look_and_judge(
         return Looked(look(looking, knowledge, facts))
     if looking.demo:
         raise UsageError("--demo is looked at by this process: leave out --executor")
+    if looking.ask_password:
+        raise UsageError("--ask-password goes to no worker: leave out --executor, or give the workers keys")
     return _look(looking, knowledge, facts, (), partial(_by_workers, looking, knowledge, raw))
 
 
@@ -145,6 +151,9 @@ def _look(
         if words:
             plan = replace(plan, logs=record_scan(words, window))
         options = looking.options(known_hosts)
+        if options.passwords:
+            for node in nodes:
+                login_of(node, options)  # asks, and nothing is drawn over the question yet
         patterns = len(plan.logs.patterns) if plan.logs else 0
         _LOG.debug("the plan: %d probes, %d log patterns, %d API reads", len(plan.probes), patterns, len(plan.apis))
         started = time.time()

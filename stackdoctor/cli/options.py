@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -15,6 +15,9 @@ from stackdoctor.cli.debug import debug_option
 from stackdoctor.cli.moment import MOMENT
 from stackdoctor.errors import UsageError
 from stackdoctor.model import Severity
+
+if TYPE_CHECKING:
+    from stackdoctor.collect.passwords import Passwords
 
 __all__ = [
     "SECONDS",
@@ -112,6 +115,15 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> st
     return listed_nodes(sys.stdin.buffer.read(LARGEST_LIST + 1))
 
 
+def _passwords(ctx: click.Context, param: click.Parameter, value: bool) -> Passwords | None:
+    """Who asks when a password is wanted; --ask-password is not kept in a configuration."""
+    if not value:
+        return None
+    from stackdoctor.collect.passwords import Passwords
+
+    return Passwords()
+
+
 node_options = together(
     [
         setting(
@@ -131,6 +143,13 @@ node_options = together(
         setting("--from-cloud", is_flag=True, callback=_unless_named, help="Also those of the cloud's own lists."),
         click.option("--only", multiple=True, metavar="GLOB", help="Of these, those whose name or role matches."),
         setting("--login", metavar="USER", default="", help="Log in as this user where nobody is named."),
+        click.option(
+            "--ask-password",
+            is_flag=True,
+            callback=_passwords,
+            help="Ask once for each user's password, for nodes that take no key (or: keyring set stackdoctor USER).",
+        ),
+        click.option("--old-algorithms", is_flag=True, help="Offer SHA-1 too, to nodes of before 2016."),
         setting("--ssh-config", type=click.Path(path_type=Path), help="Instead of ~/.ssh/config."),
         setting("--known-hosts", type=click.Path(path_type=Path), help="Instead of ~/.ssh/known_hosts."),
         setting("--accept-new", is_flag=True, help="Trust host keys on first use, and write them down."),

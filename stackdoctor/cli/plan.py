@@ -12,6 +12,7 @@ import click
 
 from stackdoctor.cli.look import Looking, nodes_to_look_at
 from stackdoctor.cli.options import database_options, knowledge_options, moment_options, node_options, run_options
+from stackdoctor.collect.allowed import ALLOWED, ALLOWED_BY_ITSELF, ALLOWED_ENV
 from stackdoctor.collect.api_reads import OPENRC_FILES
 from stackdoctor.collect.plan import Plan
 from stackdoctor.diagnose.knowledge import load_knowledge
@@ -26,13 +27,19 @@ __all__ = ["command"]
 @database_options
 @moment_options
 @knowledge_options
+@click.option("--allowed", is_flag=True, help="Every command that can ever be sent, and why each changes nothing.")
 def command(
+    allowed: bool,
     globs: tuple[str, ...],
     check_directories: tuple[Path, ...],
     playbook_directories: tuple[Path, ...],
     **options: Any,
 ) -> int:
     """Print exactly what would be run where; nothing is run, no node is contacted."""
+    if allowed:
+        for line in _allowed_lines():
+            click.echo(line)
+        return 0
     looking = Looking(**options)
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
     nodes, _ = nodes_to_look_at(looking)
@@ -43,6 +50,20 @@ def command(
     for line in _lines(plan):
         click.echo(line)
     return 0
+
+
+def _allowed_lines() -> Iterator[str]:
+    yield "Every command that can be sent to a node. {each} is an element of a list that the node gave, {show} a"
+    yield "statement that begins with SHOW, and ... any further words: none of them can make the program write."
+    for title, table in (
+        ("For a check (any other is refused before a node is contacted)", ALLOWED),
+        ("The agent's own, or in front of these", ALLOWED_BY_ITSELF),
+    ):
+        yield f"\n{title}:"
+        for form, why in table:
+            yield f"  {form}\n      {why}"
+    yield "\nVariables that a check may set for its command: " + ", ".join(sorted(ALLOWED_ENV))
+    yield "\nCommands of `test`, `capture` and `smoke`, which ask before they begin: docs/test.md, docs/capture.md"
 
 
 def _where(address: str, port: int, user: str) -> str:

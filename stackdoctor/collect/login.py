@@ -1,4 +1,4 @@
-"""Logging in with keys: from files, and from the ssh agent."""
+"""Logging in with keys, from files and from the ssh agent, and with a password where one was asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stackdoctor.collect.dial import hang_up
@@ -20,22 +20,31 @@ if TYPE_CHECKING:
 __all__ = ["log_in"]
 
 _LOG = logging.getLogger(__name__)
+_KEYS_FIRST = 3
+"""How many keys are tried before a password: sshd hangs up after six attempts (MaxAuthTries)."""
+_WAY = {"password", "keyboard-interactive"}
+_ASK = ": --ask-password asks for one"
 
 
 def log_in(transport: paramiko.Transport, login: Login, deadline: float, ending: Ending) -> None:
-    """Try one key after the other, until ``deadline``.  Raises NodeLost that names them."""
+    """Try one key after the other, then the password, until ``deadline``.  Raises NodeLost with what was tried."""
     import paramiko
 
     tried: list[str] = []
     unusable: list[str] = []
     for label, key in _keys(login, unusable, deadline, ending):
+        if login.password and len(tried) == _KEYS_FIRST:
+            break
         tried.append(label)
         transport.auth_timeout = max(0.1, deadline - time.monotonic())
         try:
             further = transport.auth_publickey(login.user, key)
         except paramiko.BadAuthenticationType as error:
+            if login.password:
+                break
             methods = legible(", ".join(error.allowed_types)) or "nothing"
-            raise NodeLost(f"{login} takes no keys from {login.user}, only {methods}") from error
+            ask = _ASK if _WAY & set(error.allowed_types) else ""
+            raise NodeLost(f"{login} takes no keys from {login.user}, only {methods}{ask}") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             _LOG.debug("%s (%s) is refused: %s", label, key.get_name(), said(error))
             if transport.is_active():
@@ -45,11 +54,61 @@ def log_in(transport: paramiko.Transport, login: Login, deadline: float, ending:
             unusable.append(f"then it broke the connection off: {'were those too many?' if gone else said(error)}")
             break
         _LOG.debug("%s (%s) logs %s in", label, key.get_name(), login.user)
-        if further:
-            raise NodeLost(f"{login} wants more than a key from {login.user}: {legible(', '.join(further))}")
+        if further and login.password:
+            _by_password(transport, login, further, deadline)
+        elif further:
+            ask = _ASK if _WAY & set(further) else ""
+            raise NodeLost(f"{login} wants more than a key from {login.user}: {legible(', '.join(further))}{ask}")
+        return
+    if login.password and transport.is_active():
+        _by_password(transport, login, _methods(transport, login, deadline), deadline)
         return
     details = [f"keys tried: {', '.join(tried)}"] if tried else ["no key to try"]
     raise NodeLost(f"{login} refuses the login of {login.user} ({'; '.join(details + unusable)})")
+
+
+def _methods(transport: paramiko.Transport, login: Login, deadline: float) -> Sequence[str]:
+    """How the node lets ``login.user`` in; a password is not sent to find that out."""
+    import paramiko
+
+    transport.auth_timeout = max(0.1, deadline - time.monotonic())
+    try:
+        return transport.auth_none(login.user)
+    except paramiko.BadAuthenticationType as error:
+        return tuple(error.allowed_types)
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise NodeLost(f"{login} broke off the login of {login.user}: {said(error)}") from error
+
+
+def _by_password(transport: paramiko.Transport, login: Login, methods: Sequence[str], deadline: float) -> None:
+    """Send the password once, and to one question only: a wrong one that is repeated locks accounts."""
+    import paramiko
+
+    questions: list[str] = []
+
+    def answer(title: str, instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
+        questions.extend(legible(prompt, 60) for prompt, _ in prompts)
+        fits = len(prompts) == len(questions) == 1 and not prompts[0][1]
+        return [login.password] if fits else [""] * len(prompts)
+
+    transport.auth_timeout = max(0.1, deadline - time.monotonic())
+    try:
+        if "password" in methods:
+            further = transport.auth_password(login.user, login.password, fallback=False)
+        elif "keyboard-interactive" in methods:
+            further = transport.auth_interactive(login.user, answer)
+        elif methods:
+            named = legible(", ".join(methods))
+            raise NodeLost(f"{login} takes no password from {login.user}, only {named}, and none of the keys")
+        else:
+            return
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        if len(questions) > 1:
+            raise NodeLost(f"{login} asks {login.user} for more than a password: {', '.join(questions)}") from error
+        raise NodeLost(f"{login} refuses the password of {login.user}") from error
+    if further:
+        raise NodeLost(f"{login} wants more than a password from {login.user}: {legible(', '.join(further))}")
+    _LOG.debug("the password logs %s in", login.user)
 
 
 def _keys(login: Login, unusable: list[str], deadline: float, ending: Ending) -> Iterator[tuple[str, paramiko.PKey]]:
@@ -68,7 +127,7 @@ def _keys(login: Login, unusable: list[str], deadline: float, ending: Ending) ->
             unusable.append(f"{path} is not a usable key: {said(error)}")
         else:
             seen.add(key.asbytes())
-            yield path, key
+            yield path, _ready(key, login)
     if not login.agent:
         return
     allowed = _public_halves(login.keys) if login.only_keys else None
@@ -80,6 +139,14 @@ def _keys(login: Login, unusable: list[str], deadline: float, ending: Ending) ->
     for key in agent_keys:
         if key.asbytes() not in seen and (allowed is None or key.asbytes() in allowed):
             yield f"{key.comment or key.get_name()} of the ssh agent", key
+
+
+def _ready(key: paramiko.PKey, login: Login) -> paramiko.PKey:
+    if not login.old_algorithms:
+        return key
+    from stackdoctor.collect.old_algorithms import as_old_key
+
+    return as_old_key(key)
 
 
 def _agent_keys(path: str, deadline: float, ending: Ending) -> tuple[paramiko.AgentKey, ...]:

@@ -10,12 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from stackdoctor.collect.frames import FrameError, NoPython, bootstrap
 from stackdoctor.collect.hostkeys import HostKeyAdded
 from stackdoctor.collect.local import start_local
+from stackdoctor.collect.passwords import Passwords
 from stackdoctor.collect.plain_shell import SHELL, ask_shell
 from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.session import Channel, Ending, NodeLost, converse, said
@@ -48,7 +49,8 @@ class Options:
     ``timeout``: seconds for a login, from the name to the last key, and again for the agent's first word.
     ``parallel``: how many nodes are asked at once.  ``known_hosts``: a file that replaces those of the ssh
     configuration.  ``accept_new``: keys of unknown hosts are added to it instead of refused.  ``ssh_config``: the
-    user's configuration (empty: none).
+    user's configuration (empty: none).  ``passwords``: who has them, where keys alone do not log in.
+    ``old_algorithms``: those of SHA-1 are offered as well.
     """
 
     timeout: float = 10.0
@@ -56,6 +58,8 @@ class Options:
     known_hosts: str = ""
     accept_new: bool = False
     ssh_config: str = "~/.ssh/config"
+    passwords: Passwords | None = field(default=None, repr=False)
+    old_algorithms: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,16 +133,21 @@ def collect(
 
 
 def login_of(node: Node, options: Options) -> Login | None:
-    """How ``node`` is reached; None where it is this machine.  Raises UsageError."""
+    """How ``node`` is reached, which may ask for a password; None where it is this machine.  Raises UsageError."""
     if not node.address:
         return None
-    login = resolve(node, options.ssh_config)
-    return _known_by(login, options.known_hosts) if options.known_hosts else login
+    return _with(resolve(node, options.ssh_config), options)
 
 
-def _known_by(login: Login, known_hosts: str) -> Login:
-    file = os.path.expanduser(known_hosts)
-    return replace(login, known_hosts=(file,), jump=_known_by(login.jump, known_hosts) if login.jump else None)
+def _with(login: Login, options: Options) -> Login:
+    """``login`` and the hops before it, with what the options say."""
+    return replace(
+        login,
+        known_hosts=(os.path.expanduser(options.known_hosts),) if options.known_hosts else login.known_hosts,
+        jump=_with(login.jump, options) if login.jump else None,
+        password=options.passwords.of(login.user) if options.passwords else "",
+        old_algorithms=options.old_algorithms,
+    )
 
 
 def _by_threads(visits: Sequence[_Visit], options: Options, on_event: Callable[[Event], object]) -> list[NodeResults]:

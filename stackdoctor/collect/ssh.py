@@ -73,14 +73,12 @@ def connect(
     ``ending`` closes it.  Raises NodeLost with what failed: the name, the way there, the greeting, the
     key exchange, the host key, or the login.
     """
-    import paramiko
-
     deadline = time.monotonic() + timeout
     policy = HostKeyPolicy(login.known_hosts, accept_new)
     with ending.within(timeout + _SLACK, f"{login} did not let us in within {timeout:g} s"):
         hop = hops.transport(login.jump, deadline) if login.jump else None
         stream = dial(login, hop, deadline, timeout, ending)
-        transport = paramiko.Transport(greeted(stream, login, deadline, timeout))
+        transport = _transport_of(login)(greeted(stream, login, deadline, timeout))
         ending.add(transport.close)
         transport.name = f"ssh {login.host}:{login.port}"
         transport.set_log_channel(f"{__name__}.paramiko")
@@ -98,24 +96,37 @@ def connect(
     return transport
 
 
+def _transport_of(login: Login) -> type[paramiko.Transport]:
+    if login.old_algorithms:
+        from stackdoctor.collect.old_algorithms import OldTransport
+
+        return OldTransport
+    import paramiko
+
+    return paramiko.Transport
+
+
 def _prefer(transport: paramiko.Transport, login: Login, policy: HostKeyPolicy) -> None:
-    """Quick and sound algorithms first, the broken ones not at all, and the type of host key that is known."""
+    """Quick and sound algorithms first, the type of host key that is known, and broken ones only where allowed."""
     options = transport.get_security_options()
 
     def rank(name: str) -> int:
         order = ("curve25519", "mlkem", "ecdh", "diffie-hellman-group-exchange", "diffie-hellman-group14")
         return next((place for place, start in enumerate(order) if name.startswith(start)), len(order))
 
-    options.kex = sorted((name for name in options.kex if not name.endswith("sha1")), key=rank)
-    sound = [name for name in options.ciphers if "cbc" not in name and not name.startswith("arcfour")]
+    old = login.old_algorithms
+    kexes = [name for name in options.kex if old or not name.endswith("sha1")]
+    options.kex = sorted(kexes, key=lambda name: (name.endswith("sha1"), rank(name)))
+    ciphers = [name for name in options.ciphers if (old or "cbc" not in name) and not name.startswith("arcfour")]
     # those with a seal of their own first: paramiko compares the sums of the others byte by byte, in Python
-    options.ciphers = sorted(sound, key=lambda name: "gcm" not in name)
+    options.ciphers = sorted(ciphers, key=lambda name: ("cbc" in name, "gcm" not in name))
     options.digests = [name for name in options.digests if "md5" not in name and "96" not in name]
+    key_types = [name for name in options.key_types if name != "ssh-dss" and (old or name != "ssh-rsa")]
     try:
         known = {entry.key.type for entry in policy.known(login.alias or login.host, login.port)}
     except OSError:
-        return  # the check that follows says it
-    options.key_types = sorted(options.key_types, key=lambda name: _key_type(name) not in known)
+        known = set()  # the check that follows says it
+    options.key_types = sorted(key_types, key=lambda name: (_key_type(name) not in known, name == "ssh-rsa"))
 
 
 def _key_type(algorithm: str) -> str:
@@ -136,7 +147,8 @@ def _shake_hands(transport: paramiko.Transport, login: Login, deadline: float, t
     if time.monotonic() >= deadline:
         raise NodeLost(f"{login} greeted and did not finish the key exchange within {timeout:g} s")
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-        raise NodeLost(f"{login} and we have no algorithm in common: {said(error)}")
+        way_out = "" if login.old_algorithms else "; if it knows old ones only, --old-algorithms offers those too"
+        raise NodeLost(f"{login} and we have no algorithm in common: {said(error)}{way_out}")
     if error is None or isinstance(error, (EOFError, OSError)):
         raise NodeLost(f"{login} broke the connection off during the key exchange")
     raise NodeLost(f"the key exchange with {login} failed: {said(error)}")

@@ -107,7 +107,11 @@ def _made(check: Check, facts: Mapping[type[Fact], Fact | Absence]) -> tuple[Fin
     if absences:
         return next((a for a in absences if not a.applicable), absences[0])
     arguments = {need.parameter: None if isinstance(value, Absence) else value for need, value in values.items()}
-    return findings_of(check, arguments)
+    found = findings_of(check, arguments)
+    extra = [value for need, value in values.items() if need.optional]
+    denied = [value for value in extra if isinstance(value, Absence) and value.applicable]
+    blind = denied and all(isinstance(value, Absence) for value in extra)
+    return denied[0] if blind and not found else found  # what was looked for could not be read: that is not fine
 
 
 def findings_of(check: Check, arguments: Mapping[str, object]) -> tuple[Finding, ...] | CheckFailed:

@@ -46,7 +46,7 @@ def within(id: str, *argv: str, otherwise: tuple[str, ...] = ()) -> Probe:
 
 
 NETNS_PIDS = Probe("netns.pids", ("ip", "netns", "pids", "{each}"), each=EACH_NAMESPACE, root=True)
-NETNS_SOCKETS = within("netns.listen", "ss", "-lntup")
+NETNS_SOCKETS = within("netns.listen", "env", "PROC_ROOT=/proc", "ss", "-lntup")  # see allowed.py
 
 
 @dataclass(frozen=True)

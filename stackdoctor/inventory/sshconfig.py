@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stackdoctor.errors import UsageError
 from stackdoctor.inventory.nodelist import Address, parse_address
@@ -29,6 +29,7 @@ class Login:
     ``keys`` are files in the order in which they are tried, before the keys of ``agent`` (a socket's
     path, empty for none).  ``jump`` is the hop before this one.  ``alias`` is the name that the host key
     is known by when it is not the host's.  ``known_hosts``: new keys are added to the first of them.
+    ``password`` is tried after the keys (empty: there is none); the configuration has none of either of the last two.
     """
 
     host: str
@@ -41,6 +42,8 @@ class Login:
     alias: str = ""
     jump: Login | None = None
     proxy_command: str = ""
+    password: str = field(default="", repr=False, compare=False)
+    old_algorithms: bool = False
 
     def __str__(self) -> str:
         return f"{self.host} port {self.port}"

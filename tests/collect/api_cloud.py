@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -100,8 +101,8 @@ class FakeCloud:
 
 
 @contextlib.contextmanager
-def served() -> Iterator[FakeCloud]:
-    """A cloud that answers until the block ends."""
+def served(tls: ssl.SSLContext | None = None) -> Iterator[FakeCloud]:
+    """A cloud that answers until the block ends, over TLS where there is a context for it."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -131,6 +132,10 @@ def served() -> Iterator[FakeCloud]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     cloud = FakeCloud(server.server_address[1])
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        cloud.root = cloud.root.replace("http:", "https:")
+        cloud.url = cloud.url.replace("http:", "https:")
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield cloud

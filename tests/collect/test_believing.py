@@ -27,6 +27,12 @@ api_cloud = importlib.util.module_from_spec(_SPEC)
 sys.modules["api_cloud"] = api_cloud
 _SPEC.loader.exec_module(api_cloud)
 
+_TLS = importlib.util.spec_from_file_location("tls_listener", Path(__file__).parent / "tls_listener.py")
+assert _TLS is not None
+assert _TLS.loader is not None
+tls_listener = importlib.util.module_from_spec(_TLS)
+_TLS.loader.exec_module(tls_listener)
+
 PLAN = Plan((), seconds=20.0, apis=(API_READS["api.compute.services"], API_READS["api.network.agents"]))
 
 
@@ -119,3 +125,25 @@ def test_quotas_are_asked_for_each_enabled_project_that_keystone_lists(cloud: An
     assert reading is not None
     answer = json.loads(reading.result().results["api.compute.quotas", ""].stdout)
     assert (answer["rows"], answer["of"]) == ([{"cores": cores, "of": "p1"}], ["p1"])
+
+
+@pytest.mark.parametrize("signed_by", ["ours", "other", ""])
+def test_the_authority_of_the_clouds_file_is_believed_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, signed_by: str
+) -> None:
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    ours = tls_listener.authority(tmp_path, "ours")
+    tls_listener.authority(tmp_path, "other")
+    with api_cloud.served(tls_listener.server_context(ours)) as fake:
+        written(fake, tmp_path)
+        clouds = json.loads((tmp_path / "clouds.yaml").read_text())
+        clouds["clouds"]["mine"] |= {"cacert": f"{tmp_path}/{signed_by}.pem"} if signed_by else {}
+        (tmp_path / "clouds.yaml").write_text(json.dumps(clouds))
+        results = read().results
+    said = {probe: result for (probe, _), result in results.items()}
+    if signed_by == "ours":
+        assert said["api.compute.services"].status is Status.RAN
+        return
+    assert all(result.status is not Status.RAN or result.exit for result in said.values())
+    assert "certificate" in " ".join(result.reason for result in said.values()).lower()
+    assert fake.asked == []

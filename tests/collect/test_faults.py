@@ -9,11 +9,14 @@ import contextlib
 import importlib.util
 import os
 import select
+import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -168,8 +171,11 @@ def test_a_clock_that_is_three_hours_off_is_measured_and_harms_nothing(
 
 
 @contextlib.contextmanager
-def relay(to: int, cut: threading.Event) -> Iterator[int]:
-    """A port that passes everything on to another until ``cut``, and from then on nothing, without a word."""
+def relay(to: int, cut: threading.Event, *, reset: bool = False) -> Iterator[int]:
+    """A port that passes everything on to another until ``cut``, and from then on nothing, without a word.
+
+    With ``reset`` it says that it knows of no such connection, as the kernel does that has booted again.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
 
         def serve_one() -> None:
@@ -179,8 +185,11 @@ def relay(to: int, cut: threading.Event) -> Iterator[int]:
                 for ready in select.select([ours, theirs], [], [], 0.05)[0]:
                     data = ready.recv(65536)
                     if cut.is_set() or not data:
-                        return
+                        break
                     (theirs if ready is ours else ours).sendall(data)
+            if reset:
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                ours.close()
 
         thread = threading.Thread(target=serve_one)
         thread.start()
@@ -205,6 +214,92 @@ def test_a_node_that_goes_without_a_word_costs_its_time_and_keeps_what_it_had_sa
     assert found.one(ECHO).exit == 0
     assert found.results["hang", ""].status is Status.NOT_RUN
     assert "(after 1 of 2 probes)" in found.failure
+
+
+def test_a_node_that_reboots_midway_is_called_lost_and_keeps_what_it_had_said(tmp_path: Path) -> None:
+    """Its agent, command and sshd are killed at once, and what still comes is answered with a reset."""
+    pids, cut = tmp_path / "pids", threading.Event()
+    os.mkfifo(tmp_path / "go")
+    hang = Probe("hang", ("sh", "-c", f"echo $$ $PPID > {pids}; echo > {tmp_path}/go; exec tail -f /dev/null"))
+    begun = Probe("begun", ("cat", f"{tmp_path}/go"))
+
+    def reboot(event: Event) -> None:
+        if isinstance(event, ProbeDone):
+            command, agent = map(int, pids.read_text().split())
+            cut.set()
+            for pid in (parent(agent), agent, command):
+                os.kill(pid, signal.SIGKILL)
+
+    def parent(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+    with running(tmp_path) as node, relay(node.port, cut, reset=True) as port:
+        known = (tmp_path / "known_hosts").read_text().replace(f"]:{node.port} ", f"]:{port} ")
+        (tmp_path / "known_hosts").write_text(known)
+        began = time.monotonic()
+        [found] = collect([replace(node, port=port)], Plan((hang, begun), seconds=60.0), options(tmp_path), reboot)
+        took = time.monotonic() - began
+    assert took < 20.0, "it is lost at once, not when its time is up"
+    assert found.failure.startswith(f"the connection to 127.0.0.1 port {port} was lost")
+    assert found.failure.endswith("(after 1 of 2 probes)")
+    assert found.one(begun).exit == 0
+    assert found.results["hang", ""].status is Status.NOT_RUN
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may filter")
+def test_a_port_that_is_filtered_without_a_word_costs_its_time_only(tmp_path: Path) -> None:
+    """The kernel's own filter drops what comes: in a network namespace, which goes with the process."""
+    look = (
+        "import sys, json; from stackdoctor.collect.run import Options, collect;"
+        "from stackdoctor.collect.plan import Plan; from stackdoctor.model import Node;"
+        "[r] = collect([Node('n', '127.0.0.1', 22, 'root', jump='none')], Plan(()), Options(timeout=1.0));"
+        "print(json.dumps([r.failure, len(r.results)]))"
+    )
+    script = 'ip link set lo up && iptables -A INPUT -p tcp --dport 22 -j DROP && exec "$0" -c "$1"'
+    done = subprocess.run(
+        ["unshare", "-n", "sh", "-c", script, sys.executable, look], capture_output=True, text=True, check=False
+    )
+    if done.returncode and "iptables" in done.stderr + done.stdout:
+        pytest.skip(f"no filter here: {done.stderr}")
+    assert done.stdout.strip() == '["no answer from 127.0.0.1 port 22 within 1 s", 0]', done.stderr
+
+
+def python2(folder: Path) -> None:
+    """A python that is 2.7, found as `python` and as `python2`, and no python3; the real one where this host has it."""
+    real = next((path for path in map(shutil.which, PYTHON2) if path and not old_fails(path)), None)
+    complaint = '  File "<string>", line 1\n    print(0)\nSyntaxError: invalid syntax'
+    for name in ("python", "python2", "python2.7"):
+        if real:
+            (folder / name).symlink_to(real)
+        else:
+            (folder / name).write_text(f"#!/bin/sh\nprintf '{complaint}\\n' >&2\nexit 1\n")
+            (folder / name).chmod(0o755)
+
+
+PYTHON2 = ("python2.7", "python2", os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python2.7"))
+
+
+def old_fails(path: str) -> int:
+    return subprocess.run([path, "-c", "print 1"], check=False, capture_output=True).returncode
+
+
+@pytest.mark.parametrize("as_python3", [False, True], ids=["no python3", "python3 is 2.7"])
+def test_a_node_with_python_2_only_answers_plain_commands_over_sh(tmp_path: Path, as_python3: bool) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sh", "uname", "date", "id", "printf", "env", "timeout"):
+        found = shutil.which(name)
+        assert found is not None
+        (programs / name).symlink_to(found)
+    python2(programs)
+    if as_python3:
+        (programs / "python3").symlink_to(programs / "python2")
+    plan = Plan((ECHO, Probe("files", files=("/etc/hostname",))), seconds=20.0)
+    with running(tmp_path, forced(f"PATH={programs}; export PATH; {SESSION}")) as node:
+        [results] = collect([node], plan, options(tmp_path))
+    assert results.one(ECHO).stdout == b"a b'\"$HOME\n"
+    assert results.results["files", ""].status is Status.NOT_RUN
+    assert "no python3" in results.failure
 
 
 def test_one_slow_node_of_fifty_holds_up_none_of_the_others() -> None:
@@ -269,9 +364,7 @@ def test_however_the_tool_ends_nothing_goes_on_on_the_node(tmp_path: Path, numbe
         handles = [os.pidfd_open(int(pid)) for pid in pids.read_text().split()]
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
-        for handle in handles:
-            assert select.select([handle], [], [], 20.0)[0], "a process was left behind"
-            os.close(handle)
+        real_sshd.all_end(handles)
     if number is signal.SIGKILL:
         assert not kept.exists()
         assert not list(tmp_path.glob(".kept*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import importlib.util
 import io
 import os
 import random
@@ -12,6 +13,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -32,6 +34,12 @@ from stackdoctor.report.make import make_report
 from stackdoctor.report.terminal import render
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
+
+_SPEC = importlib.util.spec_from_file_location("real_sshd", Path(__file__).parent / "test_sshd.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+real_sshd = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(real_sshd)
 
 FORMS = (Path(__file__).parent / "planted_secrets.txt").read_text().splitlines()
 """Lines as configuration files, command lines, logs and answers have them; what stands in braces is a secret.
@@ -90,7 +98,21 @@ def processes() -> Iterator[None]:
         process.communicate(b"\n")
 
 
-def test_none_of_them_is_in_the_snapshot_or_in_any_report(tmp_path: Path, processes: None) -> None:
+@contextlib.contextmanager
+def looked_at(folder: Path, over_ssh: bool) -> Iterator[tuple[Node, Options]]:
+    """This machine, without SSH or behind a real sshd."""
+    if not over_ssh:
+        yield Node("localhost"), Options(timeout=60.0)
+        return
+    (folder / "sshd").mkdir()
+    with real_sshd.running(folder / "sshd") as node:
+        yield node, replace(real_sshd.options(folder / "sshd"), timeout=60.0)
+
+
+@pytest.mark.parametrize("over_ssh", [False, True], ids=["here", "over sshd"])
+def test_none_of_them_is_in_the_snapshot_or_in_any_report(
+    tmp_path: Path, processes: None, over_ssh: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
     text = "".join(f"{line}\n" for line, _ in LINES)
     conf, log, kept = tmp_path / "nova.conf", tmp_path / "nova-compute.log", tmp_path / "kept.tar.gz"
     conf.write_text(f"[DEFAULT]\n{text}{BLOCK}")
@@ -127,9 +149,11 @@ def test_none_of_them_is_in_the_snapshot_or_in_any_report(tmp_path: Path, proces
                 if b"stackdoctor-agent" in (words := file.read_bytes()) or file.parent.name == str(os.getpid()):
                     shown.add(words)
 
-    with click.Context(click.Command("collect")) as ctx:
+    with click.Context(click.Command("collect")) as ctx, looked_at(tmp_path, over_ssh) as (node, options):
         start_debug_log(ctx, tmp_path / "debug.log")
-        [found] = collect([Node("localhost")], plan, Options(timeout=60.0), look_around)
+        [found] = collect([node], plan, options, look_around)
+    if over_ssh:
+        told("the log of sshd", (tmp_path / "sshd" / "sshd.log").read_text())
     told("the log of --debug", (tmp_path / "debug.log").read_text())
     assert "frame {'kind': 'result'" in (tmp_path / "debug.log").read_text()
     assert any(b"stackdoctor-agent" in words for words in shown)
@@ -153,6 +177,7 @@ def test_none_of_them_is_in_the_snapshot_or_in_any_report(tmp_path: Path, proces
     page = io.StringIO()
     render(report, Console(file=page, width=200), verbose=True)
     told("the report", page.getvalue())
+    told("the screen", "".join(capfd.readouterr()))
 
 
 def test_what_a_node_says_instead_of_an_agent_is_redacted_too() -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +89,15 @@ def check(found: NodeResults) -> None:
     assert found.hostname == os.uname().nodename
     assert found.clock is not None
     assert abs(found.clock.offset) <= found.clock.error
+
+
+def all_end(handles: list[int]) -> None:
+    """The processes of these descriptors (pidfd_open(2)) end within five seconds from now, all together."""
+    until = time.monotonic() + 5.0
+    for handle in handles:
+        gone = select.select([handle], [], [], max(0.0, until - time.monotonic()))[0]
+        os.close(handle)
+        assert gone, "a process is left behind on the node after 5 s"
 
 
 def test_the_agent_answers_through_one_connection_and_one_session(tmp_path: Path) -> None:
@@ -185,10 +195,44 @@ def test_a_certificate_of_the_users_authority_logs_in(tmp_path: Path) -> None:
 def test_a_node_that_wants_what_nobody_is_asked_for_says_so(
     tmp_path: Path, setting: tuple[str, ...], said: str
 ) -> None:
-    """No password is asked for on the terminal, kept or sent: the failure says what the node wants instead of keys."""
+    """No password is asked for unasked: the failure says what the node wants instead of keys, and who asks for it."""
     with running(tmp_path, "PermitRootLogin yes", *setting) as node:
         [found] = collect([node], PLAN, options(tmp_path))
     assert said.format(user=node.user) in found.failure
+    assert found.failure.endswith(": --ask-password asks for one")
+
+
+def test_a_node_with_old_algorithms_only_is_refused_and_reached_when_they_are_allowed(tmp_path: Path) -> None:
+    """As an sshd of before 2016: SHA-1 for the key exchange and both signatures."""
+    for name in ("old_host", "old_user"):
+        paramiko.RSAKey.generate(2048).write_private_key_file(str(tmp_path / name))
+    host, user = (paramiko.RSAKey.from_private_key_file(str(tmp_path / name)) for name in ("old_host", "old_user"))
+    settings = (
+        f"HostKey {tmp_path}/old_host",
+        "HostKeyAlgorithms ssh-rsa",
+        "PubkeyAcceptedAlgorithms ssh-rsa",
+        "KexAlgorithms diffie-hellman-group14-sha1",
+        "Ciphers aes256-cbc",
+        "MACs hmac-sha1",
+    )
+    with running(tmp_path, *settings) as node:
+        (tmp_path / "authorized_keys").write_text(f"ssh-rsa {user.get_base64()}\n")
+        (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{node.port} ssh-rsa {host.get_base64()}\n")
+        old = replace(node, key=str(tmp_path / "old_user"))
+        [refused] = collect([old], PLAN, options(tmp_path))
+        [found] = collect([old], PLAN, replace(options(tmp_path), old_algorithms=True))
+    assert "no algorithm in common" in refused.failure
+    assert "--old-algorithms offers those too" in refused.failure
+    check(found)
+
+
+def test_old_algorithms_are_the_last_ones_where_they_are_allowed(tmp_path: Path) -> None:
+    with running(tmp_path, "LogLevel DEBUG1", "KexAlgorithms +diffie-hellman-group14-sha1") as node:
+        [found] = collect([node], PLAN, replace(options(tmp_path), old_algorithms=True))
+    check(found)
+    log = (tmp_path / "sshd.log").read_text()
+    assert "kex: algorithm: curve25519-sha256" in log
+    assert "-cbc" not in "".join(line for line in log.splitlines() if "kex: client->server cipher" in line)
 
 
 def test_a_forced_command_is_quoted_as_what_answered(tmp_path: Path) -> None:
@@ -228,9 +272,7 @@ def test_a_connection_that_dies_midway_leaves_what_had_come_and_nothing_on_the_n
     assert "after 1 of 2 probes" in found.failure
     assert found.one(begun).exit == 0
     assert found.results["hang", ""].status is Status.NOT_RUN
-    for handle in handles:
-        assert select.select([handle], [], [], 20.0)[0], "a process was left behind"
-        os.close(handle)
+    all_end(handles)
 
 
 def test_ctrl_c_leaves_nothing_on_the_node(tmp_path: Path) -> None:
@@ -250,9 +292,7 @@ def test_ctrl_c_leaves_nothing_on_the_node(tmp_path: Path) -> None:
     [found] = caught.value.partial
     assert found.failure == "the collection was interrupted (after 1 of 2 probes)"
     assert found.one(begun).exit == 0
-    for handle in handles:
-        assert select.select([handle], [], [], 20.0)[0], "a process was left behind"
-        os.close(handle)
+    all_end(handles)
 
 
 def test_a_node_without_python_answers_plain_commands_over_sh(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import stackdoctor.snapshot.tree
 from stackdoctor.errors import UsageError
 from stackdoctor.snapshot.tree import read_tree, take
 
@@ -88,3 +89,28 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.tar.gz").write_text("no archive")
     with pytest.raises(UsageError, match="neither a directory nor a tar archive"):
         read_tree(tmp_path / "x.tar.gz")
+
+
+def test_what_unpacks_without_end_is_read_up_to_the_bound_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stackdoctor.snapshot.tree, "UNPACKED", 2 << 20)
+    bomb = _packed(tmp_path / "bomb.tar.gz", *(_member(f"top/{n}", bytes(1 << 20)) for n in range(8)))
+    tree = read_tree(bomb)
+    assert len(tree.entries) == 2
+    assert "the rest was not read" in tree.notes[0]
+
+
+def test_files_past_what_memory_and_disk_may_hold_are_cut_or_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stackdoctor.snapshot.tree, "MEMORY", 1 << 20)
+    monkeypatch.setattr(stackdoctor.snapshot.tree, "SPOOLED", 3 << 20)
+    names = [f"top/{n}" for n in range(4)]
+    tree = read_tree(_packed(tmp_path / "big.tar.gz", *(_member(name, bytes(2 << 20)) for name in names)))
+    with ExitStack() as stack:
+        small = take(tree, dict.fromkeys(names, 1 << 30), (), stack)
+        large = take(tree, {}, names, stack)
+        assert sum(map(len, small.contents.values())) <= 1 << 20
+        assert len(large.files) == 1
+    assert [note for note in large.notes if "is left out" in note]

@@ -89,6 +89,9 @@ def silence_of(error: Exception, told: str) -> Silence:
     """Why a request failed; ``told`` is what a time-out means at that point."""
     if isinstance(error, socket.timeout):
         return Silence("timed-out", told)
+    untrusted = getattr(error, "verify_message", "")
+    if untrusted:
+        return Silence("denied", "TLS: its certificate is not trusted (%s): OS_CACERT names who signed it" % untrusted)
     if isinstance(error, ssl.SSLError):
         return Silence("denied", "TLS: %s" % (error.reason or error))
     if isinstance(error, OSError) and not isinstance(error, http.client.HTTPException):

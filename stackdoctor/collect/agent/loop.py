@@ -14,6 +14,7 @@ from stackdoctor.collect.agent.commands import PIECE, Child
 
 USED_UP = "the node's time was used up"
 GLANCE = 0.5  # seconds between two looks at what has been used
+FAREWELLS = 1.0  # seconds for all children together, once they are killed
 
 
 class Loop:
@@ -164,9 +165,10 @@ class Loop:
     def kill(self) -> None:
         for child in self.running:
             child.signal(signal.SIGKILL)
+        until = time.monotonic() + FAREWELLS
         for child in self.running:
             try:
-                child.process.wait(1.0)
+                child.process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 pass  # in uninterruptible sleep: it dies when it wakes
 

@@ -29,6 +29,12 @@ api_cloud = importlib.util.module_from_spec(_SPEC)
 sys.modules["api_cloud"] = api_cloud
 _SPEC.loader.exec_module(api_cloud)
 
+_TLS = importlib.util.spec_from_file_location("tls_listener", Path(__file__).parent.parent / "tls_listener.py")
+assert _TLS is not None
+assert _TLS.loader is not None
+tls_listener = importlib.util.module_from_spec(_TLS)
+_TLS.loader.exec_module(tls_listener)
+
 Ask = Callable[..., dict[tuple[str, str], Result]]
 
 
@@ -262,3 +268,29 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_unless_the_file_says_s
     assert cloudlogin.tls_of({"OS_INSECURE": "true"}).verify_mode.name == "CERT_NONE"
     with pytest.raises(OSError, match="No such file"):
         cloudlogin.tls_of({"OS_CACERT": str(tmp_path / "none.pem")})
+
+
+@pytest.mark.parametrize("signed_by", ["ours", "other", ""])
+def test_the_authority_of_os_cacert_is_believed_and_no_other(tmp_path: Path, signed_by: str) -> None:
+    ours = tls_listener.authority(tmp_path, "ours")
+    tls_listener.authority(tmp_path, "other")
+    with api_cloud.served(tls_listener.server_context(ours)) as cloud:
+        (tmp_path / "openrc").write_text(
+            f"export OS_AUTH_URL={cloud.url} OS_USERNAME=admin OS_PASSWORD='{api_cloud.PASSWORD}'\n"
+            "export OS_PROJECT_NAME=admin OS_REGION_NAME=R1 OS_INTERFACE=internalURL\n"
+            + (f"export OS_CACERT={tmp_path}/{signed_by}.pem\n" if signed_by else "")
+        )
+        with open(tmp_path / "frames", "wb") as sink:
+            reads = reads_wire([API_READS["api.compute.services"]])
+            read_apis({"files": [str(tmp_path / "openrc")], "seconds": 20.0, "reads": reads}, sink.fileno())
+    first, *more = [to_result(frame) for frame in FrameReader().feed((tmp_path / "frames").read_bytes())]
+    if signed_by == "ours":
+        assert (first.status, [r.status for r in more if r.probe == "api.compute.services"]) == (
+            Status.RAN,
+            [Status.RAN],
+        )
+        return
+    assert first.status is Status.DENIED
+    assert "its certificate is not trusted" in first.reason
+    assert "OS_CACERT names who signed it" in first.reason
+    assert cloud.asked == []
