@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,7 +16,7 @@ from stackdoctor import __version__
 from stackdoctor.cli.debug import debug_option
 from stackdoctor.errors import StackdoctorError
 
-__all__ = ["main", "stackdoctor"]
+__all__ = ["main", "outcome", "stackdoctor"]
 
 COMMANDS = {
     "diagnose": "Look at every node and say which root cause explains all of it.",
@@ -124,23 +125,30 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
             signal.signal(number, _end)
+    sys.exit(outcome(lambda: stackdoctor(standalone_mode=False)))
+
+
+def outcome(run: Callable[[], object]) -> int:
+    """The exit status of ``run``; what ends it early is said on standard error."""
     try:
-        status = stackdoctor(standalone_mode=False)
+        status = run()
+    except click.exceptions.Exit as left:
+        return left.exit_code
     except click.exceptions.Abort:
         click.echo("stopped", err=True)
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except StackdoctorError as error:
         from stackdoctor.report.hostile import plain
 
         click.echo(f"stackdoctor: {plain(str(error))}", err=True)
-        sys.exit(error.exit_status)
+        return error.exit_status
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(1)
-    sys.exit(status if isinstance(status, int) else 0)
+        return 1
+    return status if isinstance(status, int) else 0
