@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from stackdoctor.cli.complete import explainable as explainable_ids
 from stackdoctor.cli.options import knowledge_options
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.playbook import Playbook
@@ -19,7 +20,7 @@ __all__ = ["command", "near"]
 
 
 @click.command("explain")
-@click.argument("id_", metavar="ID")
+@click.argument("id_", metavar="ID", shell_complete=explainable_ids)
 @knowledge_options
 def command(
     id_: str,

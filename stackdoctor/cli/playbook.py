@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from stackdoctor.cli.complete import causes, symptoms
 from stackdoctor.cli.explain import near
 from stackdoctor.cli.options import DIRECTORY
 from stackdoctor.diagnose.knowledge import load_knowledge
@@ -27,7 +28,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("cause", metavar="CAUSE")
+@click.argument("cause", metavar="CAUSE", shell_complete=causes)
 @directories
 @checks
 @click.option(
@@ -49,7 +50,9 @@ def show(cause: str, playbook_directories: tuple[Path, ...], check_directories: 
 @command.command("list")
 @directories
 @checks
-@click.option("--symptom", default="", metavar="ID", help="Only those whose cause may show so.")
+@click.option(
+    "--symptom", default="", metavar="ID", shell_complete=symptoms, help="Only those whose cause may show so."
+)
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
 def list_(playbook_directories: tuple[Path, ...], check_directories: tuple[Path, ...], symptom: str, form: str) -> int:
     """List the causes, all or those of one symptom."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stackdoctor.cli.complete import symptoms
 from stackdoctor.cli.look import Looking
 from stackdoctor.cli.options import database_options, knowledge_options, node_options, run_options
 from stackdoctor.cli.triage_ask import Seen, ask, has_terminal, known_symptom
@@ -26,7 +27,9 @@ LONGEST_LINE = 65536
 
 
 @click.command("triage")
-@click.option("--symptom", default="", metavar="ID", help="What is seen (without it: you are asked).")
+@click.option(
+    "--symptom", default="", metavar="ID", shell_complete=symptoms, help="What is seen (without it: you are asked)."
+)
 @click.option("--instance", default="", metavar="NAME|ID|IP", help="The instance that has it.")
 @click.option("--line", default="", metavar="TEXT", help="A log line, with its traceback or without; - reads it.")
 @click.option("--request", default="", metavar="REQ_ID", help="A request that failed or hangs.")
