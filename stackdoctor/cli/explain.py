@@ -10,6 +10,7 @@ import click
 
 from stackdoctor.cli.complete import explainable as explainable_ids
 from stackdoctor.cli.options import knowledge_options
+from stackdoctor.cli.pager import paged
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.playbook import Playbook
 from stackdoctor.diagnose.registry import Check
@@ -36,8 +37,9 @@ def command(
         raise UsageError(f"nothing is called {id_!r}: {hint}")
     subject = explainable[id_]
     lines = as_lines(subject) if isinstance(subject, Playbook) else _check(subject, knowledge)
-    for line in lines:
-        click.echo(line)
+    with paged():
+        for line in lines:
+            click.echo(line)
     return 0
 
 

@@ -102,7 +102,8 @@ def _configure(ctx: click.Context, command: click.Command) -> None:
 @click.option(
     "--config", type=click.Path(path_type=Path), help="Instead of ~/.config/stackdoctor and ./stackdoctor.yaml."
 )
-def stackdoctor(config: Path | None) -> None:
+@click.option("--no-pager", is_flag=True, help="Never through $PAGER, not even what is longer than the screen.")
+def stackdoctor(config: Path | None, no_pager: bool) -> None:
     """Find the root cause of what an OpenStack cloud shows.
 
     stackdoctor looks at every node at once over SSH, read-only and with nothing

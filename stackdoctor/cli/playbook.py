@@ -10,6 +10,7 @@ import click
 from stackdoctor.cli.complete import causes, symptoms
 from stackdoctor.cli.explain import near
 from stackdoctor.cli.options import DIRECTORY
+from stackdoctor.cli.pager import paged
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.diagnose.symptom import causes_of
 from stackdoctor.errors import UsageError
@@ -40,8 +41,9 @@ def show(cause: str, playbook_directories: tuple[Path, ...], check_directories: 
     if cause not in playbooks:
         raise UsageError(f"no playbook is called {cause!r}: {near(cause, playbooks) or '`stackdoctor playbook list`'}")
     if form == "terminal":
-        for line in as_lines(playbooks[cause]):
-            click.echo(line)
+        with paged():
+            for line in as_lines(playbooks[cause]):
+                click.echo(line)
     else:
         click.echo((as_json if form == "json" else as_markdown)(playbooks[cause]).rstrip("\n"))
     return 0
@@ -66,6 +68,7 @@ def list_(playbook_directories: tuple[Path, ...], check_directories: tuple[Path,
         click.echo(json.dumps({"schema": SCHEMA, "playbooks": [playbook_value(p) for p in shown]}, indent=2))
         return 0
     width = max((len(p.cause) for p in shown), default=0)
-    for playbook in shown:
-        click.echo(f"{playbook.cause:<{width}}  {playbook.severity!s:<8}  {plain(playbook.title)}")
+    with paged():
+        for playbook in shown:
+            click.echo(f"{playbook.cause:<{width}}  {playbook.severity!s:<8}  {plain(playbook.title)}")
     return 0

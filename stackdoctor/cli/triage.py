@@ -13,6 +13,7 @@ import click
 from stackdoctor.cli.complete import symptoms
 from stackdoctor.cli.look import Looking
 from stackdoctor.cli.options import database_options, knowledge_options, node_options, run_options
+from stackdoctor.cli.pager import paged
 from stackdoctor.cli.triage_ask import Seen, ask, has_terminal, known_symptom
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.errors import UsageError
@@ -110,4 +111,5 @@ def _tell(answered: Answer, form: str, verbose: bool) -> None:
 
     from stackdoctor.cli.triage_page import show
 
-    show(answered, Console(highlight=False), verbose=verbose)
+    with paged():
+        show(answered, Console(highlight=False), verbose=verbose)
