@@ -90,6 +90,15 @@ requirements/constraints.txt: $(VENV)/installed FORCE
 docs/checks.md: $(VENV)/installed FORCE
 	$(BIN)/stackdoctor checks --markdown > $@.new && mv $@.new $@
 
+# What shells and man(1) are told of the commands, from the commands.
+COMPLETE = _STACKDOCTOR_COMPLETE=$(1)_source $(BIN)/stackdoctor
+
+share: $(VENV)/installed FORCE
+	$(call COMPLETE,bash) > $@/bash-completion/completions/stackdoctor
+	$(call COMPLETE,zsh) > $@/zsh/site-functions/_stackdoctor
+	$(call COMPLETE,fish) > $@/fish/vendor_completions.d/stackdoctor.fish
+	$(BIN)/python $@/man_page.py > $@/man/man1/stackdoctor.1
+
 FORCE:
 
 format: $(VENV)/installed-test

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -59,3 +60,33 @@ def test_an_editable_install_finds_its_own(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = subprocess.run([str(python), "-c", LOOK], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert found.stdout.split() == ["True"] * 4, found.stderr
+
+
+SHARED = ("bash-completion/completions/stackdoctor", "zsh/site-functions/_stackdoctor", "man/man1/stackdoctor.1")
+
+
+def test_a_wheel_installs_completions_man_page_and_licence(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    name = wheel.name.rsplit("-py3", 1)[0]
+    wanted = {f"{name}.data/data/share/{path}" for path in (*SHARED, "fish/vendor_completions.d/stackdoctor.fish")}
+    assert wanted <= names
+    assert any(path.startswith(f"{name}.dist-info/") and path.endswith("LICENSE") for path in names)
+
+
+def test_a_source_distribution_is_whole_and_builds_without_a_network(tmp_path: Path) -> None:
+    """With what a distribution has: its own setuptools, and no index to ask."""
+    source = tmp_path / "source"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
+    make = [sys.executable, "-c", "from setuptools import build_meta; print(build_meta.build_sdist('dist'))"]
+    done = subprocess.run(make, cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (archive,) = (source / "dist").iterdir()
+    with tarfile.open(archive) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames()}
+        packed.extractall(tmp_path / "unpacked", filter="data")
+    listed = subprocess.run(["git", "ls-files"], cwd=source, capture_output=True, text=True, check=True).stdout.split()
+    assert [path for path in listed if path not in names and path != ".gitignore"] == []
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--no-deps", "--no-index", "."]
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    done = subprocess.run(pip, cwd=unpacked, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from stackdoctor.cli.options import knowledge_options
+from stackdoctor.cli.pager import paged
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.playbook import Playbook
 
@@ -38,8 +39,9 @@ def command(
     else:
         rows = [(c.id, str(c.severity), c.title) for c in knowledge.checks]
     width = max((len(id_) for id_, _, _ in rows), default=0)
-    for id_, severity, title in rows:
-        click.echo(f"{id_:<{width}}  {severity:<8}  {title}")
+    with paged():
+        for id_, severity, title in rows:
+            click.echo(f"{id_:<{width}}  {severity:<8}  {title}")
     return 0
 
 

@@ -22,9 +22,10 @@ from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.errors import UsageError
 from stackdoctor.facts.every import every_fact
 from stackdoctor.snapshot.anonymize import anonymize
+from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
 
-__all__ = ["command"]
+__all__ = ["command", "take"]
 
 
 @click.command("collect")
@@ -42,7 +43,18 @@ __all__ = ["command"]
 @click.option(
     "--anonymize-key", metavar="FILE", type=click.Path(path_type=Path), help="A secret, so that names map as before."
 )
-def command(
+def command(**options: Any) -> int:
+    """Look at every node and keep the snapshot; `diagnose --from` analyses it anywhere.
+
+    It asks for all that stackdoctor can parse, or with --check for what those checks need.
+    """
+    snapshot = take(**options)
+    answered = sum(1 for n in snapshot.nodes if n.results)
+    click.echo(f"{options['keep']}: {answered} of {len(snapshot.nodes)} nodes, {snapshot.seconds:.1f} s")
+    return 0
+
+
+def take(
     globs: tuple[str, ...],
     check_directories: tuple[Path, ...],
     playbook_directories: tuple[Path, ...],
@@ -50,11 +62,8 @@ def command(
     anonymous: bool,
     anonymize_key: Path | None,
     **options: Any,
-) -> int:
-    """Look at every node and keep the snapshot; `diagnose --from` analyses it anywhere.
-
-    It asks for all that stackdoctor can parse, or with --check for what those checks need.
-    """
+) -> Snapshot:
+    """The snapshot that the options ask for, once it is written to ``keep``.  Raises UsageError, NothingCollected."""
     if keep.exists():
         raise UsageError(f"{keep} exists: nothing is overwritten; choose another name or remove it")
     key = _key(anonymize_key) if anonymous or anonymize_key else None
@@ -62,9 +71,7 @@ def command(
     looking = Looking(keep=keep, change=None if key is None else partial(anonymize, key=key), **options)
     snapshot = look_and_judge(looking, knowledge, () if globs else every_fact(), raw=True).snapshot
     write_snapshot(snapshot, keep)
-    answered = sum(1 for n in snapshot.nodes if n.results)
-    click.echo(f"{keep}: {answered} of {len(snapshot.nodes)} nodes, {snapshot.seconds:.1f} s")
-    return 0
+    return snapshot
 
 
 def _key(file: Path | None) -> bytes:

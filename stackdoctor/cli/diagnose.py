@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from stackdoctor.cli.complete import causes
+from stackdoctor.cli.explain import near
 from stackdoctor.cli.look import Looked, Looking, ignores_of, look_and_judge
 from stackdoctor.cli.looks import find_look, keep_look
 from stackdoctor.cli.options import (
@@ -62,7 +64,9 @@ def _for_monitoring(run: Callable[..., int]) -> Callable[..., int]:
 @moment_options
 @knowledge_options
 @report_options
-@click.option("--why", "cause", metavar="CAUSE", help="Show how this cause scored, and why it won or lost.")
+@click.option(
+    "--why", "cause", metavar="CAUSE", shell_complete=causes, help="Show how this cause scored, and why it won or lost."
+)
 @click.option(
     "--baseline", metavar="RUN", help="Only what is new against it counts: a run of `history`, `last`, a report's file."
 )
@@ -105,7 +109,8 @@ def command(
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
     playbook = next((p for p in knowledge.playbooks if p.cause == cause), None)
     if cause is not None and playbook is None:
-        raise UsageError(f"no playbook for {cause!r}; `stackdoctor checks --causes` lists the causes")
+        hint = near(cause, (p.cause for p in knowledge.playbooks)) or "`stackdoctor checks --causes` lists the causes"
+        raise UsageError(f"no playbook for {cause!r}: {hint}")
     if playbook is not None and paths:
         raise UsageError("--why prints how a cause scored, and writes no report: leave out --output")
     found = files_of(paths, force)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
+from stackdoctor.cli.complete import explainable as explainable_ids
 from stackdoctor.cli.options import knowledge_options
+from stackdoctor.cli.pager import paged
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.diagnose.playbook import Playbook
 from stackdoctor.diagnose.registry import Check
@@ -19,7 +21,7 @@ __all__ = ["command", "near"]
 
 
 @click.command("explain")
-@click.argument("id_", metavar="ID")
+@click.argument("id_", metavar="ID", shell_complete=explainable_ids)
 @knowledge_options
 def command(
     id_: str,
@@ -35,8 +37,9 @@ def command(
         raise UsageError(f"nothing is called {id_!r}: {hint}")
     subject = explainable[id_]
     lines = as_lines(subject) if isinstance(subject, Playbook) else _check(subject, knowledge)
-    for line in lines:
-        click.echo(line)
+    with paged():
+        for line in lines:
+            click.echo(line)
     return 0
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -33,6 +34,9 @@ from stackdoctor.model import API_ROLE, Node, NodeResults
 from stackdoctor.snapshot.format import Snapshot
 from stackdoctor.snapshot.write import write_snapshot
 
+if TYPE_CHECKING:
+    from openstack.config.cloud_region import CloudRegion
+
 __all__ = ["Looked", "Looking", "ignores_of", "look", "look_and_judge", "nodes_to_look_at"]
 
 _LOG = logging.getLogger(__name__)
@@ -53,7 +57,7 @@ class Looking:
     quiet: bool = False
     demo: bool = False
     keep: Path | None = None
-    os_cloud: str = ""
+    os_cloud: str | CloudRegion = ""
     at: Moment | None = None
     database: bool = False
     budget_cpu: float = 60.0

@@ -6,6 +6,7 @@ import gc
 import importlib
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,7 +17,7 @@ from stackdoctor import __version__
 from stackdoctor.cli.debug import debug_option
 from stackdoctor.errors import StackdoctorError
 
-__all__ = ["main", "stackdoctor"]
+__all__ = ["main", "outcome", "stackdoctor"]
 
 COMMANDS = {
     "diagnose": "Look at every node and say which root cause explains all of it.",
@@ -108,7 +109,8 @@ def _configure(ctx: click.Context, command: click.Command) -> None:
 @click.option(
     "--config", type=click.Path(path_type=Path), help="Instead of ~/.config/stackdoctor and ./stackdoctor.yaml."
 )
-def stackdoctor(config: Path | None) -> None:
+@click.option("--no-pager", is_flag=True, help="Never through $PAGER, not even what is longer than the screen.")
+def stackdoctor(config: Path | None, no_pager: bool) -> None:
     """Find the root cause of what an OpenStack cloud shows.
 
     stackdoctor looks at every node at once over SSH, read-only and with nothing
@@ -132,23 +134,30 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
             signal.signal(number, _end)
+    sys.exit(outcome(lambda: stackdoctor(standalone_mode=False)))
+
+
+def outcome(run: Callable[[], object]) -> int:
+    """The exit status of ``run``; what ends it early is said on standard error."""
     try:
-        status = stackdoctor(standalone_mode=False)
+        status = run()
+    except click.exceptions.Exit as left:
+        return left.exit_code
     except click.exceptions.Abort:
         click.echo("stopped", err=True)
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except StackdoctorError as error:
         from stackdoctor.report.hostile import plain
 
         click.echo(f"stackdoctor: {plain(str(error))}", err=True)
-        sys.exit(error.exit_status)
+        return error.exit_status
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(1)
-    sys.exit(status if isinstance(status, int) else 0)
+        return 1
+    return status if isinstance(status, int) else 0

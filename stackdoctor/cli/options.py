@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from stackdoctor.cli.complete import checks
 from stackdoctor.cli.debug import debug_option
 from stackdoctor.cli.moment import MOMENT
 from stackdoctor.errors import UsageError
@@ -206,7 +207,14 @@ moment_options = together(
 
 knowledge_options = together(
     [
-        setting("--check", "globs", multiple=True, metavar="GLOB", help="Only checks whose id matches."),
+        setting(
+            "--check",
+            "globs",
+            multiple=True,
+            metavar="GLOB",
+            shell_complete=checks,
+            help="Only checks whose id matches.",
+        ),
         setting("--checks", "check_directories", multiple=True, type=DIRECTORY, help="More checks and signatures."),
         setting("--playbooks", "playbook_directories", multiple=True, type=DIRECTORY, help="More playbooks."),
     ]

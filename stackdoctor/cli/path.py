@@ -10,6 +10,7 @@ import click
 
 from stackdoctor.cli.look import Looking, look
 from stackdoctor.cli.options import node_options, run_options
+from stackdoctor.cli.pager import paged
 from stackdoctor.cli.source import read_sources, source_option
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.snapshot.format import Snapshot
@@ -47,7 +48,8 @@ def command(what: str, to: str, sources: tuple[FilePath, ...], form: str, **opti
         value = {"schema": SCHEMA, "source": snapshot.source, "paths": [path_value(path) for path in found]}
         click.echo(json.dumps(value, indent=2, allow_nan=False))
     else:
-        _show(found)
+        with paged():
+            _show(found)
     if any(path.status == BROKEN for path in found):
         return 1
     return 0 if all(path.status == OK for path in found) else 2

@@ -12,6 +12,7 @@ import click
 
 from stackdoctor.cli.look import Looking, nodes_to_look_at
 from stackdoctor.cli.options import database_options, knowledge_options, moment_options, node_options, run_options
+from stackdoctor.cli.pager import paged
 from stackdoctor.collect.allowed import ALLOWED, ALLOWED_BY_ITSELF, ALLOWED_ENV
 from stackdoctor.collect.api_reads import OPENRC_FILES
 from stackdoctor.collect.plan import Plan
@@ -44,11 +45,12 @@ def command(
     knowledge = load_knowledge(globs, check_directories, playbook_directories)
     nodes, _ = nodes_to_look_at(looking)
     plan = knowledge.plan(since=looking.window(time.time()), seconds=looking.timeout, consents=looking.consents)
-    for node in nodes:
-        click.echo(f"{node.name}: {_where(node.address, node.port, node.user)}")
-    click.echo(f"\nOn each of them, {plan.parallel} at a time, within {plan.seconds:g} s, at nice 19:")
-    for line in _lines(plan):
-        click.echo(line)
+    with paged():
+        for node in nodes:
+            click.echo(f"{node.name}: {_where(node.address, node.port, node.user)}")
+        click.echo(f"\nOn each of them, {plan.parallel} at a time, within {plan.seconds:g} s, at nice 19:")
+        for line in _lines(plan):
+            click.echo(line)
     return 0
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from stackdoctor.cli.complete import causes, symptoms
 from stackdoctor.cli.explain import near
 from stackdoctor.cli.options import DIRECTORY
+from stackdoctor.cli.pager import paged
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.diagnose.symptom import causes_of
 from stackdoctor.errors import UsageError
@@ -27,7 +29,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("cause", metavar="CAUSE")
+@click.argument("cause", metavar="CAUSE", shell_complete=causes)
 @directories
 @checks
 @click.option(
@@ -39,8 +41,9 @@ def show(cause: str, playbook_directories: tuple[Path, ...], check_directories: 
     if cause not in playbooks:
         raise UsageError(f"no playbook is called {cause!r}: {near(cause, playbooks) or '`stackdoctor playbook list`'}")
     if form == "terminal":
-        for line in as_lines(playbooks[cause]):
-            click.echo(line)
+        with paged():
+            for line in as_lines(playbooks[cause]):
+                click.echo(line)
     else:
         click.echo((as_json if form == "json" else as_markdown)(playbooks[cause]).rstrip("\n"))
     return 0
@@ -49,7 +52,9 @@ def show(cause: str, playbook_directories: tuple[Path, ...], check_directories: 
 @command.command("list")
 @directories
 @checks
-@click.option("--symptom", default="", metavar="ID", help="Only those whose cause may show so.")
+@click.option(
+    "--symptom", default="", metavar="ID", shell_complete=symptoms, help="Only those whose cause may show so."
+)
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
 def list_(playbook_directories: tuple[Path, ...], check_directories: tuple[Path, ...], symptom: str, form: str) -> int:
     """List the causes, all or those of one symptom."""
@@ -63,6 +68,7 @@ def list_(playbook_directories: tuple[Path, ...], check_directories: tuple[Path,
         click.echo(json.dumps({"schema": SCHEMA, "playbooks": [playbook_value(p) for p in shown]}, indent=2))
         return 0
     width = max((len(p.cause) for p in shown), default=0)
-    for playbook in shown:
-        click.echo(f"{playbook.cause:<{width}}  {playbook.severity!s:<8}  {plain(playbook.title)}")
+    with paged():
+        for playbook in shown:
+            click.echo(f"{playbook.cause:<{width}}  {playbook.severity!s:<8}  {plain(playbook.title)}")
     return 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stackdoctor.cli.options import SEVERITY, setting, together
+from stackdoctor.cli.pager import paged
 from stackdoctor.model import Severity
 from stackdoctor.report.formats import FORMATS, SUFFIXES, Output, Wish, outputs, write_outputs, written_as
 from stackdoctor.report.report import Report, exit_status
@@ -57,7 +58,8 @@ def present(
 
         from stackdoctor.report.terminal import render
 
-        render(report, Console(highlight=False), verbose=verbose)
+        with paged():
+            render(report, Console(highlight=False), verbose=verbose)
     else:
         click.echo(written_as(report, form, wish), nl=False)
     if form == "nagios":

@@ -13,6 +13,7 @@ from stackdoctor.cli.active_broker import LOGIN, login_options
 from stackdoctor.cli.consent import consent_option
 from stackdoctor.cli.look import Looking, look
 from stackdoctor.cli.options import SECONDS, node_options, run_options
+from stackdoctor.cli.pager import paged
 from stackdoctor.cli.source import read_sources, source_option
 from stackdoctor.cli.trace_page import show
 from stackdoctor.diagnose.knowledge import Knowledge
@@ -63,7 +64,8 @@ def told(trace: Trace, form: str) -> int:
     if form == "json":
         click.echo(json.dumps({"schema": SCHEMA, **trace_value(trace)}, indent=2, allow_nan=False))
     else:
-        show(trace)
+        with paged():
+            show(trace)
     if any(step.state in (FAILED, MISSING) for step in trace.steps):
         return 1
     return 0 if trace.whole else 2

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stackdoctor.cli.complete import symptoms
 from stackdoctor.cli.look import Looking
 from stackdoctor.cli.options import database_options, knowledge_options, node_options, run_options
+from stackdoctor.cli.pager import paged
 from stackdoctor.cli.source import read_sources, source_option
 from stackdoctor.cli.triage_ask import Seen, ask, has_terminal, known_symptom
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
@@ -27,7 +29,9 @@ LONGEST_LINE = 65536
 
 
 @click.command("triage")
-@click.option("--symptom", default="", metavar="ID", help="What is seen (without it: you are asked).")
+@click.option(
+    "--symptom", default="", metavar="ID", shell_complete=symptoms, help="What is seen (without it: you are asked)."
+)
 @click.option("--instance", default="", metavar="NAME|ID|IP", help="The instance that has it.")
 @click.option("--line", default="", metavar="TEXT", help="A log line, with its traceback or without; - reads it.")
 @click.option("--request", default="", metavar="REQ_ID", help="A request that failed or hangs.")
@@ -98,4 +102,5 @@ def _tell(answered: Answer, form: str, verbose: bool) -> None:
 
     from stackdoctor.cli.triage_page import show
 
-    show(answered, Console(highlight=False), verbose=verbose)
+    with paged():
+        show(answered, Console(highlight=False), verbose=verbose)

@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackdoctor.collect.agent.apis import BODY, ApiAsker, Reply, Silence
 from stackdoctor.collect.agent.commands import Ended
@@ -24,6 +24,9 @@ from stackdoctor.collect.api_reads import API_SOURCE, reads_wire
 from stackdoctor.collect.plan import API_SECONDS, Plan
 from stackdoctor.errors import UsageError
 from stackdoctor.model import API_ROLE, Node, NodeResults, Result, Status
+
+if TYPE_CHECKING:
+    from openstack.config.cloud_region import CloudRegion
 
 __all__ = ["Reading", "start_reading"]
 
@@ -38,8 +41,9 @@ ENVIRONMENT = "envvars"
 class Reading:
     """One reading of the APIs, in a thread of its own."""
 
-    def __init__(self, cloud: str, plan: Plan) -> None:
-        self._name = "api" if cloud == ENVIRONMENT else cloud
+    def __init__(self, cloud: str | CloudRegion, plan: Plan) -> None:
+        name = cloud if isinstance(cloud, str) else cloud.name
+        self._name = "api" if name in (None, "", "defaults", ENVIRONMENT) else str(name)
         self._until = time.monotonic() + min(API_SECONDS, plan.seconds)
         self._results: dict[tuple[str, str], Result] = {}
         self._lock = threading.Lock()
@@ -75,10 +79,12 @@ class Reading:
         with self._lock:
             self._results[probe, subject] = result
 
-    def _read(self, cloud: str, plan: Plan) -> None:
+    def _read(self, cloud: str | CloudRegion, plan: Plan) -> None:
         logging.getLogger("keystoneauth").addHandler(logging.NullHandler())  # what it has to say is in the results
         began, clock = time.time(), time.monotonic()
         origin = "OS_* of the environment" if cloud == ENVIRONMENT else f"cloud {cloud} of clouds.yaml"
+        if not isinstance(cloud, str):
+            origin = "as python-openstackclient is told"
         value = {"origin": origin, "auth_url": "", "interface": "public", "region": ""}
         ended = Ended("ran", 0, b"", b"", began, 0.0, "")
         session: Any = None
@@ -102,9 +108,10 @@ class Reading:
         asker.ask(reads_wire(plan.apis), (value["interface"],))
 
 
-def start_reading(cloud: str, plan: Plan) -> Reading | None:
+def start_reading(cloud: str | CloudRegion, plan: Plan) -> Reading | None:
     """A reading of ``cloud``, or of that of the environment; None where there is nothing to log in with.
 
+    A cloud is a name of clouds.yaml, or what openstacksdk has read already of all that a program was told.
     Raises UsageError where a cloud was named that there is not, or openstacksdk is missing.
     """
     if not plan.apis or not (cloud or os.environ.get("OS_AUTH_URL")):
@@ -113,7 +120,7 @@ def start_reading(cloud: str, plan: Plan) -> Reading | None:
         if not cloud:
             return None
         raise UsageError(f"--os-cloud {cloud} needs openstacksdk: pip install 'stackdoctor[openstack]'")
-    if cloud:
+    if cloud and isinstance(cloud, str):
         _refuse_unknown(cloud)
     return Reading(cloud or ENVIRONMENT, plan)
 
@@ -130,11 +137,11 @@ def _refuse_unknown(cloud: str) -> None:
         raise UsageError(f"--os-cloud {cloud}: clouds.yaml has no such cloud, only {', '.join(names) or 'none at all'}")
 
 
-def _login(cloud: str, value: dict[str, str]) -> tuple[Any, list[Any]]:
+def _login(cloud: str | CloudRegion, value: dict[str, str]) -> tuple[Any, list[Any]]:
     """A session with a token, and the catalog; ``value`` is told what was used."""
     from openstack.config import OpenStackConfig
 
-    region = OpenStackConfig().get_one(cloud=cloud, app_name="stackdoctor")
+    region = OpenStackConfig().get_one(cloud=cloud, app_name="stackdoctor") if isinstance(cloud, str) else cloud
     value["auth_url"] = str(region.config.get("auth", {}).get("auth_url", ""))
     value["region"] = region.get_region_name() or ""
     value["interface"] = _interface(region.get_interface() or "public")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -161,7 +162,9 @@ def select_checks(checks: Iterable[Check], globs: Iterable[str]) -> tuple[Check,
     globs = tuple(globs)
     for glob in globs:
         if not any(fnmatchcase(c.id, glob) for c in checks):
-            raise UsageError(f"--check {glob} matches no check; `stackdoctor checks` lists them")
+            close = difflib.get_close_matches(glob, [c.id for c in checks], 3)
+            hint = f"did you mean {', '.join(close)}?" if close else "`stackdoctor checks` lists them"
+            raise UsageError(f"--check {glob} matches no check: {hint}")
     return tuple(c for c in checks if not globs or any(fnmatchcase(c.id, glob) for glob in globs))
 
 
