@@ -97,7 +97,7 @@ def keep_run(
     bounds = bounds or Bounds()
     _private(directory)
     size = 0 if snapshot is None else sum(len(r.stdout) for n in snapshot.nodes for r in n.results.values())
-    why = "none was taken" if snapshot is None else ""
+    why = "what its nodes answered stayed with the workers of --executor" if snapshot is None else ""
     if size > bounds.snapshot:
         why = f"{size // 1_000_000} MB of answers are more than is kept"
     folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=directory))

@@ -242,6 +242,7 @@ def test_before_and_after_may_be_what_others_collected(run: Run, controller: Pat
     done = run("diff", str(controller), str(after), "--format", "json")
     assert done.returncode == 1, done.stderr
     assert "process.stopped" in done.stdout
+    assert "process.stopped" in run("show", str(controller), "--format", "json").stdout
 
 
 @pytest.mark.parametrize("option", [("--only", "compute*"), ("--from-cloud",)])

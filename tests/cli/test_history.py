@@ -54,6 +54,19 @@ def test_what_did_not_look_is_kept_only_when_asked_and_what_looked_is_not_when_t
     assert "warning" in kept("history").stdout
 
 
+def test_of_what_workers_looked_at_the_report_is_kept_and_the_answers_where_they_came(
+    kept: Run, inventory: Path
+) -> None:
+    words = ("diagnose", "-i", str(inventory), "-q", "--executor", "processes:1", "--check", "process.*")
+    kept(*words)
+    kept(*words, "--keep", "raw.tar.gz")
+    done = kept("diff", "--check", "process.*")
+    assert "Nothing important changed." in done.stdout, done.stderr
+    assert "what its nodes answered stayed with the workers of --executor" in " ".join(done.stdout.split())
+    assert kept("diff", "--peers", "--from", "-2").returncode == 2
+    assert kept("diff", "--peers", "--from", "last").returncode in (0, 1)
+
+
 def test_the_number_that_is_kept_is_bounded(kept: Run) -> None:
     for case in ("healthy", "conductor-hung", "mtu-mismatch"):
         kept("diagnose", "--from", fixture(case), "--keep-run", "--check", "process.*", "--most-runs", "2")
