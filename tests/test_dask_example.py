@@ -75,9 +75,7 @@ def scheduler(certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     with ExitStack() as stack:
         for unit, until in (("scheduler", "Scheduler at:"), ("worker", "Starting established connection")):
             _, *arguments = command_of(unit)
-            started(
-                [sys.executable, "-m", "dask", *(here.get(a, a) for a in arguments)], environment, until, stack
-            )
+            started([sys.executable, "-m", "dask", *(here.get(a, a) for a in arguments)], environment, until, stack)
         yield address
 
 

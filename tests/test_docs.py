@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -100,6 +102,8 @@ def test_every_command_that_is_shown_is_one(command: str) -> None:
 
 ALONE = ("checks", "explain", "playbook", "config", "plan", "history")
 """Commands that need neither a cloud nor a snapshot."""
+KEPT = ("show last", "diff")
+"""Commands about runs that are kept."""
 HERE = ("snapshot.tar.gz", "for-the-vendor.tar.gz", "before.json", "after.tar.gz", "sosreport-a.tar.xz", "mychecks")
 
 
@@ -109,7 +113,7 @@ def offline(command: str) -> bool:
         return False
     from_file = "--from" in words and words[words.index("--from") + 1] in HERE
     explained = words[0] == "triage" and "--line" in words and not {"-i", "--inventory", "-"} & set(words)
-    return words[0] in ALONE or "--demo" in words or from_file or explained or "before.json" in words
+    return words[0] in ALONE or command in KEPT or "--demo" in words or from_file or explained or "before.json" in words
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +141,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "mychecks" / "mine.yaml").write_text(yamls[0])
     (folder / "myplaybooks").mkdir()
     (folder / "myplaybooks" / "lost-its-way.yaml").write_text(yamls[1])
-    done = run("diagnose --from snapshot.tar.gz --format json", folder)
+    run("diagnose --from snapshot.tar.gz --keep-run", folder)
+    done = run("diagnose --from snapshot.tar.gz --keep-run --format json", folder)
     (folder / "before.json").write_text(done.stdout)
     return folder
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    elsewhere = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config")}
+    elsewhere = {
+        "HOME": str(folder),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+    }
     return subprocess.run(
         [sys.executable, "-m", "stackdoctor", *shlex.split(command)],
         capture_output=True,
@@ -156,7 +165,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("command", list(filter(offline, COMMANDS)))
+@pytest.mark.parametrize("command", [command for command in COMMANDS if offline(command)])
 def test_every_command_that_needs_no_cloud_runs(command: str, place: Path) -> None:
     done = run(command, place)
     assert done.returncode in (0, 1), f"{COMMANDS[command]}: {done.stderr}"
@@ -176,6 +185,21 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert sorted(pages(config["nav"])) == sorted(path.name for path in DOCS.glob("*.md"))
 
 
+def test_readme_shows_what_the_demo_prints() -> None:
+    """Stale: run `make README.md`."""
+    script = runpy.run_path(str(DOCS / "readme.py"))
+    shown = script["SHOWN"].search((ROOT / "README.md").read_text())
+    assert script["timeless"](shown[0]) == script["timeless"](script["printed"]())
+
+
 def test_every_page_that_readme_names_is_there() -> None:
     for name in re.findall(r"\]\(([^)h][^)#]*)|# (docs/\S+\.md)|\((docs/\S+\.md)\)", (ROOT / "README.md").read_text()):
         assert (ROOT / "".join(name)).exists(), name
+
+
+def test_the_reports_keys_are_described() -> None:
+    schema = json.loads((ROOT / "stackdoctor" / "report" / "schema.json").read_text())["$defs"]
+    page = (DOCS / "outputs.md").read_text()
+    words = set(re.findall(r"`(\w+)(?:\[\])?`", page[page.index("## JSON") : page.index("## JUnit")]))
+    for name in ("report", "node", "diagnosis", "finding"):
+        assert set(schema[name]["properties"]) <= words | {"seconds", "name"}, name
