@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import yaml
 from stackdoctor.demo.cloud import recorded_cloud
 
 pytest.importorskip("distributed")
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "dask"
 THERE = "/etc/stackdoctor/dask"
