@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -51,6 +52,7 @@ def started(command: list[str], environment: dict[str, str], until: str, stack: 
     for line in process.stderr:
         seen.append(line)
         if until in line:
+            threading.Thread(target=process.stderr.read, daemon=True).start()  # a full pipe would hold it up
             return
     pytest.fail(f"{command} ended: {''.join(seen)}")
 
