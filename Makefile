@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: diagnose test fuzz lint format packages bench bench-full clean
+.PHONY: diagnose test fuzz lint docs docs/pictures format packages bench bench-full clean
 
 diagnose: $(VENV)/installed
 	@$(BIN)/stackdoctor diagnose $(or $(ARGS),--demo)
@@ -86,6 +86,20 @@ requirements/constraints.txt: $(VENV)/installed FORCE
 	rm -rf build/wheels && $(BIN)/pip download --quiet --dest build/wheels . && rm -f build/wheels/stackdoctor-*
 	{ sed -n 's/^#/#/p' $@; for wheel in build/wheels/*; do name=$${wheel##*/}; version=$${name#*-}; \
 	  echo "$${name%%-*}==$${version%%-*} --hash=sha256:$$(sha256sum "$$wheel" | cut -d' ' -f1)"; done; } > $@.new && mv $@.new $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+# The site, in build/site; a link or an anchor that leads nowhere is an error.
+docs: $(VENV)/installed-docs
+	$(BIN)/mkdocs build --strict --quiet
+
+docs/pictures: $(VENV)/installed
+	$(BIN)/python docs/pictures.py $(ARGS)
+
+README.md: $(VENV)/installed FORCE
+	$(BIN)/python docs/readme.py
 
 docs/checks.md: $(VENV)/installed FORCE
 	$(BIN)/stackdoctor checks --markdown > $@.new && mv $@.new $@

@@ -8,6 +8,8 @@ import importlib.metadata
 import importlib.util
 import inspect
 import pkgutil
+import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -144,14 +146,15 @@ def _directory_modules(directories: Iterable[Path]) -> Iterator[types.ModuleType
         if not directory.is_dir():
             raise UsageError(f"--checks {directory}: there is no such directory")
         for file in sorted(directory.rglob("*.py")):
-            name = "stackdoctor_checks_" + "_".join(file.relative_to(directory).with_suffix("").parts)
+            name = "stackdoctor_checks_" + re.sub(r"\W", "_", str(file.resolve().with_suffix("")))
             spec = importlib.util.spec_from_file_location(name, file)
             if spec is None or spec.loader is None:
                 raise UsageError(f"{file} is not a Python module")
-            module = importlib.util.module_from_spec(spec)
+            module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses and pickle look there
             try:
                 spec.loader.exec_module(module)
             except Exception as error:  # whatever a check's file raises, its author is told where
+                del sys.modules[name]
                 raise UsageError(f"{file} does not load: {type(error).__name__}: {error}") from error
             yield module
 

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md, followed literally."""
+"""docs/extending.md, followed literally."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
+TEXT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
@@ -22,6 +22,9 @@ def workplace(tmp_path: Path) -> Path:
     (tmp_path / "mychecks").mkdir()
     (tmp_path / "mychecks" / "memory.py").write_text(blocks("python")[0])
     (tmp_path / "mychecks" / "mine.yaml").write_text(blocks("yaml")[0])
+    (tmp_path / "mychecks" / "entropy.py").write_text(blocks("python")[1])
+    (tmp_path / "myplaybooks").mkdir()
+    (tmp_path / "myplaybooks" / "lost-its-way.yaml").write_text(blocks("yaml")[1])
     return tmp_path
 
 
@@ -46,3 +49,14 @@ def test_the_signature_of_the_guide_loads_with_its_example(workplace: Path) -> N
     done = sh("stackdoctor explain log.my-service-lost-its-way --checks mychecks", workplace)
     assert done.returncode == 0, done.stderr
     assert "The service cannot find the place" in done.stdout
+
+
+def test_the_playbook_of_the_guide_is_shown_and_scored(workplace: Path) -> None:
+    shown, scored = (sh(command, workplace) for command in blocks("sh")[1].strip().splitlines())
+    assert "cannot find" in shown.stdout, shown.stderr
+    assert "lost-its-way" in scored.stdout, scored.stderr
+
+
+def test_the_fact_of_the_guide_is_planned(workplace: Path) -> None:
+    done = sh("stackdoctor plan --nodes compute1 --checks mychecks --check host.entropy.low", workplace)
+    assert "/proc/sys/kernel/random/entropy_avail" in done.stdout, done.stderr
