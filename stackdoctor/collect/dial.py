@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["dial", "greeted", "hang_up"]
 
 _LOG = logging.getLogger(__name__)
+_AHEAD = 32 * 1024
 _GREETING = 16 * 1024
 
 
@@ -143,16 +144,18 @@ def _by_command(command: str, ending: Ending) -> socket.socket:
 
 
 class _Greeted:
-    """A stream whose greeting was read already, and is given again to the first who reads."""
+    """A stream whose greeting was read already; what is there is read at once, and given piece by piece.
+
+    paramiko asks for the first bytes of each packet, and then for its rest: that would be two system calls.
+    """
 
     def __init__(self, stream: Any, head: bytes) -> None:
-        self._stream, self._head = stream, head
+        self._stream, self._ahead = stream, head
 
     def recv(self, size: int) -> bytes:
-        if self._head:
-            head, self._head = self._head[:size], self._head[size:]
-            return head
-        return bytes(self._stream.recv(size))
+        data = self._ahead or bytes(self._stream.recv(max(size, _AHEAD)))
+        self._ahead = data[size:]
+        return data[:size]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -53,6 +53,7 @@ class Coverers:
 
 def covered_weights(covers: Sequence[Parts], weights: Sequence[int]) -> list[int]:
     """For each of ``covers`` the weight of the findings in its sets, each finding once."""
+    weight_of = weights.__getitem__
     users = Counter(id(part) for parts in covers for part in parts)
     kept: dict[frozenset[int], tuple[set[int], int]] = {}
     sums = []
@@ -61,8 +62,8 @@ def covered_weights(covers: Sequence[Parts], weights: Sequence[int]) -> list[int
         key = frozenset(map(id, shared))
         if key not in kept:
             union: set[int] = set().union(*shared)
-            kept[key] = (union, sum(weights[p] for p in union))
+            kept[key] = (union, sum(map(weight_of, union)))
         union, weight = kept[key]
         own = {p for part in parts if users[id(part)] <= MANY for p in part if p not in union}
-        sums.append(weight + sum(weights[p] for p in own))
+        sums.append(weight + sum(map(weight_of, own)))
     return sums

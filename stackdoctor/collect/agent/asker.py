@@ -14,7 +14,7 @@ from stackdoctor.collect.agent.commands import PIECE, Child, Ended, shlex_join, 
 from stackdoctor.collect.agent.loop import Loop
 from stackdoctor.collect.agent.reading import without_comments
 from stackdoctor.collect.agent.secrets import redact, redacted_text
-from stackdoctor.collect.agent.wire import write_frame
+from stackdoctor.collect.agent.wire import Post
 
 NO_DAEMON = ("Cannot connect to", "failed to connect to")  # a client without its daemon: no containers
 UNAVAILABLE = 69  # sysexits.h: what was asked for does not run; another form of the question helps nothing
@@ -23,10 +23,10 @@ UNAVAILABLE = 69  # sysexits.h: what was asked for does not run; another form of
 class Asker:
     """Turns probes into commands and commands into result frames."""
 
-    def __init__(self, loop: Loop, out_fd: int, sparing: str = "") -> None:
+    def __init__(self, loop: Loop, post: Post, sparing: str = "") -> None:
         self.loop = loop
         self.reader = Reader(loop)
-        self.out_fd = out_fd
+        self.post = post
         self.sparing = sparing  # why the node is to be spared
         self.spared: List[str] = []
         self.unanswered: Dict[str, None] = OrderedDict()
@@ -85,7 +85,7 @@ class Asker:
             "seconds": round(ended.seconds, 4),
             "reason": redacted_text(ended.reason),
         }
-        self.loop.sent += write_frame(self.out_fd, header, ended.out, ended.err)
+        self.loop.sent += self.post.put(header, ended.out, ended.err)
         for follower in self.waiting.pop(probe["id"], []):
             if ended.status == "ran" and ended.exit == 0:
                 self.ask(follower)

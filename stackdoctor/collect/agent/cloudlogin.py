@@ -17,7 +17,7 @@ from stackdoctor.collect.agent.apis import BODY, ApiAsker, Reply, Silence, Untol
 from stackdoctor.collect.agent.commands import PIECE, Ended
 from stackdoctor.collect.agent.openrc import credentials, lacks, v2_body, v3_body, v3_catalog
 from stackdoctor.collect.agent.secrets import redact, redacted_text
-from stackdoctor.collect.agent.wire import write_frame
+from stackdoctor.collect.agent.wire import frame, write_all
 
 CONNECT = 5.0
 READ = 20.0
@@ -157,7 +157,7 @@ def read_apis(plan: Dict[str, Any], out_fd: int) -> None:
             "seconds": round(ended.seconds, 4),
             "reason": redacted_text(ended.reason),
         }
-        write_frame(out_fd, header, redact(ended.out), redact(ended.err))
+        write_all(out_fd, frame(header, redact(ended.out), redact(ended.err)))
 
     began, clock = time.time(), time.monotonic()
     found, path, why = credentials(plan["files"])

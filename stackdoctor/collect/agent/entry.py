@@ -20,7 +20,7 @@ from stackdoctor.collect.agent.cloudlogin import API_SOURCE, NO_RC, read_apis
 from stackdoctor.collect.agent.commands import F_SETPIPE_SZ, Child, Ended, start
 from stackdoctor.collect.agent.logscan import LogScan
 from stackdoctor.collect.agent.loop import Hangup, Loop
-from stackdoctor.collect.agent.wire import write_frame
+from stackdoctor.collect.agent.wire import Post, frame, write_all
 
 BOOT = (
     "import sys;b=sys.stdin.buffer;s=b.read(int(b.readline()));"
@@ -73,10 +73,13 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
     cpu, most = plan.get("cpu", 0.0), plan.get("bytes", 0)
     sparing = trouble() if plan.get("restraint") else ""
     loop = Loop(1 if sparing else plan["parallel"], plan["seconds"], stdin_fd, cpu, most)
-    asker = Asker(loop, stdout_fd, sparing)
+    post = Post(stdout_fd)
+    asker = Asker(loop, post, sparing)
     threading.Thread(target=oversee, args=(loop,), daemon=True).start()
     try:
-        loop.sent += write_frame(stdout_fd, hello(plan))
+        greeting = frame(hello(plan))
+        write_all(stdout_fd, greeting)  # at once: the listener takes the time from it
+        loop.sent += len(greeting)
         step_back(cpu)
         if apis is not None:
             asker.unanswered[API_SOURCE] = None
@@ -98,12 +101,14 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
             "sparing": sparing,
             "left_out": asker.spared + list(asker.unanswered),
         }
-        write_frame(stdout_fd, done)
+        post.put(done)
+        post.close()
         return 0
     except (Hangup, BrokenPipeError, ConnectionError):
         return 1
     finally:
         loop.kill()
+        post.close(PATIENCE)
 
 
 def oversee(loop: Loop) -> None:
@@ -166,8 +171,8 @@ def read_apis_apart(plan: Dict[str, Any], loop: Loop, asker: Asker, prefix: List
     def ended(result: Ended) -> None:
         os.close(write)
         loop.parallel -= 1
-        for frame in frames(result.out):
-            head, _, body = frame.partition(b"\n")
+        for payload in frames(result.out):
+            head, _, body = payload.partition(b"\n")
             header = json.loads(head.decode("ascii"))
             if header.get("kind") == "result":
                 out, err = body[: header["out"]], body[header["out"] :]
@@ -221,11 +226,11 @@ def scan_as_root(plan: Dict[str, Any], loop: Loop, asker: Asker, otherwise: Call
 
     def ended(result: Ended) -> None:
         os.close(write)  # held until now: its end would have meant that nobody listens
-        frame = next((f for f in frames(result.out) if json.loads(f.split(b"\n", 1)[0]).get("kind") == "result"), None)
-        if frame is None:
+        answer = next((f for f in frames(result.out) if json.loads(f.split(b"\n", 1)[0]).get("kind") == "result"), None)
+        if answer is None:
             otherwise()
             return
-        head, _, body = frame.partition(b"\n")
+        head, _, body = answer.partition(b"\n")
         header = json.loads(head)
         out = body[: header["out"]]
         asker.send(LOGS, "", "sudo -n -- " + SCAN, Ended("ran", 0, out, b"", header["started"], header["seconds"], ""))

@@ -2,14 +2,81 @@
 
 import json
 import os
-from typing import Any, Dict
+import threading
+import time
+from typing import Any, Dict, Optional, Union
+
+GATHER = 0.05  # seconds that an answer waits for others: each write is a packet that two programs decipher
+ENOUGH = 1 << 15  # bytes that wait for no others
+MOST = 1 << 20  # bytes that are held while nobody takes them
 
 
-def write_frame(fd: int, header: Dict[str, Any], out: bytes = b"", err: bytes = b"") -> int:
-    """Send one frame; its length."""
+def frame(header: Dict[str, Any], out: bytes = b"", err: bytes = b"") -> bytes:
     head = json.dumps(dict(header, out=len(out), err=len(err))).encode("ascii")
-    payload = b"".join((head, b"\n", out, err))
-    data = memoryview(b"SD1 %08x\n" % len(payload) + payload)
-    while data:
-        data = data[os.write(fd, data) :]
-    return 13 + len(payload)
+    return b"".join((b"SD1 %08x\n" % (len(head) + 1 + len(out) + len(err)), head, b"\n", out, err))
+
+
+def write_all(fd: int, data: Union[bytes, bytearray]) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left) :]
+
+
+class Post:
+    """Carries frames off in a thread of its own, so that they go in time whatever holds the others."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.held = bytearray()
+        self.urgent = False  # what is held waits for no others
+        self.failure = None  # type: Optional[OSError]
+        self.changed = threading.Condition()
+        self.carrier = threading.Thread(target=self.carry, daemon=True)
+        self.carrier.start()
+
+    def put(self, header: Dict[str, Any], out: bytes = b"", err: bytes = b"") -> int:
+        """Hand over one frame; its length.  Raises what writing an earlier one did."""
+        data = frame(header, out, err)
+        with self.changed:
+            while len(self.held) >= MOST and not self.failure:
+                self.changed.wait()
+            if self.failure:
+                raise self.failure
+            first = not self.held
+            self.held += data
+            if first or len(self.held) >= ENOUGH:
+                self.changed.notify()
+        return len(data)
+
+    def carry(self) -> None:
+        """In the thread: what is held, until it is ``urgent`` and all is gone."""
+        try:
+            while True:
+                data = self.gathered()
+                if not data:
+                    return
+                write_all(self.fd, data)
+        except OSError as error:
+            with self.changed:
+                self.failure = error
+                self.changed.notify()
+
+    def gathered(self) -> bytearray:
+        with self.changed:
+            while not self.held and not self.urgent:
+                self.changed.wait()
+            due = time.monotonic() + GATHER
+            while len(self.held) < ENOUGH and not self.urgent and time.monotonic() < due:
+                self.changed.wait(max(0.0, due - time.monotonic()))
+            data, self.held = self.held, bytearray()
+            self.changed.notify()
+            return data
+
+    def close(self, patience: Optional[float] = None) -> None:
+        """Have all that is held go; raises what writing it did.  ``patience``: seconds, where it may go nowhere."""
+        with self.changed:
+            self.urgent = True
+            self.changed.notify()
+        self.carrier.join(patience)
+        if self.failure and patience is None:
+            raise self.failure
