@@ -150,7 +150,7 @@ def _look(
         plan = knowledge.plan(since=window, seconds=looking.timeout, facts=facts, consents=looking.consents)
         plan = replace(plan, cpu=looking.budget_cpu, most_bytes=looking.budget_bytes, restraint=not looking.full)
         apis = None if looking.demo else start_reading(looking.os_cloud, plan)
-        if apis is not None or looking.demo:
+        if apis is not None:
             plan = replace(plan, apis=())
         if words:
             plan = replace(plan, logs=record_scan(words, window))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from stackdoctor.collect.api_reads import API_SOURCE
 from stackdoctor.collect.frames import encode
 from stackdoctor.collect.plan import LOG_PROBE
 from stackdoctor.model import NodeResults, Result, Status
@@ -67,10 +68,10 @@ def replay(recorded: NodeResults, plan: Mapping[str, Any], now: float) -> Iterat
             "sudo": None,
         }
     )
-    commands = 0
+    commands, reads = 0, _reads(plan)
     for probe in _asked(plan):
         answers = [result for (id_, _), result in recorded.results.items() if id_ == probe]
-        for result in answers or [_not_recorded(probe)]:
+        for result in answers or ([] if probe in reads else [_not_recorded(probe)]):
             commands += result.status is not Status.NOT_RUN
             yield encode(
                 {
@@ -92,7 +93,13 @@ def replay(recorded: NodeResults, plan: Mapping[str, Any], now: float) -> Iterat
 
 def _asked(plan: Mapping[str, Any]) -> list[str]:
     ids = [str(probe["id"]) for probe in plan["probes"]]
-    return [*ids, LOG_PROBE.id] if plan.get("logs") else ids
+    apis = [API_SOURCE.id, *_reads(plan)] if plan.get("apis") else []
+    return [*ids, *([LOG_PROBE.id] if plan.get("logs") else []), *apis]
+
+
+def _reads(plan: Mapping[str, Any]) -> list[str]:
+    """The reads of the APIs, which only a node with credentials answers."""
+    return [str(read["id"]) for read in (plan.get("apis") or {"reads": ()})["reads"]]
 
 
 def _not_recorded(probe: str) -> Result:
