@@ -20,10 +20,12 @@ _LINE = re.compile(
     rb"((?:^|\] )[ \t]{0,20}(?:export[ \t]{1,5})?[\w.-]{0,60}?" + _NAME + rb"[ \t]{0,20}=[ \t]{0,20})(?![\"'\s]).+",
     re.IGNORECASE,
 )
+# A quote that ends a string of JSON ("name": "password=", "next") begins no value.
 # password=x, X-Auth-Token: x, "password": "x", 'password': b'x', \"password\": \"x\", "password": 1
 _ASSIGNED = re.compile(
-    rb"(?P<name>" + _NAME + rb")(?P<close>\\{0,3}[\"']?)(?P<sign>[ \t]{0,20}(?:=>|=|:)[ \t]{0,20})"
-    rb"(?:[bu]?(?P<quote>\\{0,3}[\"'])(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\])){1,4096})|(?P<bare>" + _WORD + rb"))",
+    rb"(?P<name>" + _NAME + rb")(?P<close>\\{0,3}[\"'])?(?P<sign>[ \t]{0,20}(?:=>|=|:)[ \t]{0,20})"
+    rb"(?:[bu]?(?P<quote>\\{0,3}[\"'])(?(close)|(?![}\])]{0,20}(?:\Z|,[ \t\"'{\[])))"
+    rb"(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\])){1,4096})|(?P<bare>" + _WORD + rb"))",
     re.IGNORECASE,
 )
 _HEADER = re.compile(rb"X-[\w-]{0,30}\Z", re.IGNORECASE)
@@ -199,7 +201,7 @@ def without_value(match: Any) -> bytes:
     whole: bytes = match.group(0)
     if match.group("quoted"):
         return whole[: match.start("quoted") - match.start()] + REDACTED
-    value, close = match.group("bare"), match.group("close")
+    value, close = match.group("bare"), match.group("close") or b""
     if value.lower() in _HARMLESS or (b"=" not in match.group("sign") and value[:1] in b"{[<"):
         return whole
     if match.group("name").lower() == b"token" and match.group("sign").strip() == b":" and not close:

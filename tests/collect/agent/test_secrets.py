@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stackdoctor.collect.agent.secrets import redact, redacted_text
@@ -109,6 +109,8 @@ VALUES = st.recursive(
 )
 
 
+@example({"password": None, "name": "password="})
+@example([{"name": "password="}, {"name": "x"}, "y"])
 @given(VALUES.filter(lambda value: "'" not in json.dumps(value)))
 def test_json_stays_json(value: object) -> None:
     json.loads(redact(json.dumps(value).encode()))
