@@ -17,6 +17,8 @@ from stackdoctor.collect.agent.secrets import redact, redacted_text
 from stackdoctor.collect.agent.wire import Post
 
 NO_DAEMON = ("Cannot connect to", "failed to connect to")  # a client without its daemon: no containers
+MOST_TOLD = 1000
+"""Elements of a list beyond those that are asked about, each told as not asked."""
 UNAVAILABLE = 69  # sysexits.h: what was asked for does not run; another form of the question helps nothing
 
 
@@ -180,11 +182,15 @@ class Asker:
                 else:
                     self.refuse(probe, shlex_join(prefix + each["argv"]), status, said)
                 return
-            subjects = elements(result.out, each["pattern"], each["limit"])
+            limit = each["limit"]
+            subjects = elements(result.out, each["pattern"], limit + MOST_TOLD)
             if not subjects:
                 empty = Ended("ran", 0, b"", b"", result.started, result.seconds, "the list is empty")
                 self.answer(probe, "", shlex_join(prefix + each["argv"]), empty)
-            for subject in subjects:
+            for subject in subjects[limit:]:
+                command = shlex_join([word.replace("{each}", subject) for word in probe["argv"]])
+                self.refuse(probe, command, "not-run", "only the first %d are asked about" % limit, subject)
+            for subject in subjects[:limit]:
                 filled = [
                     [word.replace("{each}", subject) for word in argv] for argv in [probe["argv"]] + probe["otherwise"]
                 ]

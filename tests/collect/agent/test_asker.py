@@ -36,9 +36,16 @@ def test_a_probe_is_asked_of_each_element_and_its_list_is_made_once(ask: Ask, tm
     assert calls.read_text() == "x\n"
 
 
-def test_no_more_elements_than_the_limit_are_asked(ask: Ask) -> None:
-    each = Each(("seq", "9"), r"(\d)", limit=2)
-    assert list(ask(Probe("a", ("echo", "{each}"), each=each)).answers("a")) == ["1", "2"]
+def test_no_more_elements_than_the_limit_are_asked_about_and_the_others_are_told(ask: Ask) -> None:
+    each = Each(("seq", "4"), r"(\d)", limit=2)
+    talk = ask(Probe("a", ("echo", "{each}"), each=each))
+    assert sorted((s, r.status, r.stdout) for s, r in talk.answers("a").items()) == [
+        ("1", Status.RAN, b"1\n"),
+        ("2", Status.RAN, b"2\n"),
+        ("3", Status.NOT_RUN, b""),
+        ("4", Status.NOT_RUN, b""),
+    ]
+    assert (talk.one("a", "3").command, talk.one("a", "3").reason) == ("echo 3", "only the first 2 are asked about")
 
 
 def test_an_element_that_vanished_meanwhile_is_one_failure_among_answers(ask: Ask, tmp_path: Path) -> None:
