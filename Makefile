@@ -48,7 +48,7 @@ $(BENCH)/installed: FORCE
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	rm -rf build
 	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
-	$(BENCH)/bin/pip install --quiet --disable-pip-version-check . ansible-core hotsos
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check '.[dask]' ansible-core hotsos
 
 bench: packages $(BENCH)/installed
 	$(MEASURE)/startup.py
@@ -76,6 +76,7 @@ bench-full: packages $(BENCH)/installed
 	$(MEASURE)/foreign.py 45
 	$(MEASURE)/firewall.py
 	$(MEASURE)/correlate.py
+	$(MEASURE)/workers.py 1000
 	$(MEASURE)/table.py
 
 # Whether requirements/constraints.txt has all that is needed, each with its hash (SECURITY.md); nothing is installed.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copyreg
 import functools
+import pickle
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, replace
@@ -51,10 +53,17 @@ class Shard:
 
 @dataclass(frozen=True)
 class Share:
-    """What a worker sends back: a part for each node, in their order, and what happened on the way."""
+    """What a worker sends back, compressed: a part for each node, in their order, and what happened on the way."""
 
     parts: tuple[Part, ...]
     events: tuple[Event, ...]
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Share], tuple[bytes]]:
+        return _unpacked, (zlib.compress(pickle.dumps((self.parts, self.events)), 1),)
+
+
+def _unpacked(content: bytes) -> Share:
+    return Share(*pickle.loads(zlib.decompress(content)))
 
 
 class ShardsBrokenOff(Exception):
