@@ -86,21 +86,28 @@ def test_what_is_nested_a_hundred_thousand_deep_is_no_crash(fact: type[Fact]) ->
 
 
 def growth(work: Callable[[int], object], size: int) -> float:
-    """How many times as long four times as much takes, the best of five; 4 is linear, 16 quadratic."""
+    """How many times as long four times as much takes; 4 is linear, 16 quadratic.
 
-    def best(count: int) -> float:
-        taken = []
+    The best of five of each, where one of each does not show at once that it is far from quadratic.
+    """
+
+    def taken(count: int) -> float:
         gc.collect()
         gc.disable()  # when it looks through all objects is no matter of the text
-        for _ in range(5):
-            begun = time.process_time()
-            work(count)
-            taken.append(time.process_time() - begun)
+        begun = time.process_time()
+        work(count)
+        end = time.process_time()
         gc.enable()
-        return min(taken)
+        return end - begun
 
-    short, long = best(size), best(4 * size)
-    return long / short if long > 0.05 else 1.0  # what is over at once has no shape
+    long = taken(4 * size)
+    if long < 0.05:
+        return 1.0  # what is over at once has no shape
+    short = taken(size)
+    if long < 8 * short:
+        return long / short
+    long = min(long, *(taken(4 * size) for _ in range(4)))
+    return long / min(short, *(taken(size) for _ in range(4)))
 
 
 LINES = (
