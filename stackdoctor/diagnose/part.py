@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 
 from stackdoctor.collect.api_reads import is_api_probe
 from stackdoctor.diagnose.names import Known, known_of
-from stackdoctor.diagnose.registry import Check
+from stackdoctor.diagnose.registry import Check, Need
 from stackdoctor.errors import CouldNotCheck, NotApplicable
 from stackdoctor.facts.fact import Fact
 from stackdoctor.facts.logs import LogHits
 from stackdoctor.facts.moment import as_of
 from stackdoctor.model import API_ROLE, Absence, Finding, NodeResults
 
-__all__ = ["STATE_OF_THE_LOOK", "CheckFailed", "Part", "facts_of", "findings_of", "light", "part_of"]
+__all__ = ["STATE_OF_THE_LOOK", "CheckFailed", "Part", "facts_of", "findings_of", "light", "part_of", "unread"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -107,11 +107,14 @@ def _made(check: Check, facts: Mapping[type[Fact], Fact | Absence]) -> tuple[Fin
     if absences:
         return next((a for a in absences if not a.applicable), absences[0])
     arguments = {need.parameter: None if isinstance(value, Absence) else value for need, value in values.items()}
-    found = findings_of(check, arguments)
+    return findings_of(check, arguments) or unread(values) or ()
+
+
+def unread(values: Mapping[Need, Fact | Absence]) -> Absence | None:
+    """Why a check that found nothing has not looked: all that it may do without, and part could not be read."""
     extra = [value for need, value in values.items() if need.optional]
     denied = [value for value in extra if isinstance(value, Absence) and value.applicable]
-    blind = denied and all(isinstance(value, Absence) for value in extra)
-    return denied[0] if blind and not found else found  # what was looked for could not be read: that is not fine
+    return denied[0] if denied and all(isinstance(value, Absence) for value in extra) else None
 
 
 def findings_of(check: Check, arguments: Mapping[str, object]) -> tuple[Finding, ...] | CheckFailed:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from stackdoctor.diagnose.names import NodeNames
-from stackdoctor.diagnose.part import CheckFailed, Part, facts_of, findings_of, part_of
+from stackdoctor.diagnose.part import CheckFailed, Part, facts_of, findings_of, part_of, unread
 from stackdoctor.diagnose.registry import Check, Need
 from stackdoctor.facts.fact import Fact
 from stackdoctor.model import Absence, Cloud, Finding, NodeResults
@@ -172,7 +172,14 @@ def _together(
             blocking = next((a for a in absences if not a.applicable), absences[0])
             _absent(check, node, blocking, not_checked, not_applicable)
             continue
-        yield node, findings_of(check, {need.parameter: _argument(need, facts, node) for need in check.needs}), (node,)
+        found = findings_of(check, {need.parameter: _argument(need, facts, node) for need in check.needs})
+        clouds = {need: facts[need.fact] for need in check.needs if not need.cloud}
+        own = {need: cloud.facts[node] if node in cloud.facts else cloud.absent[node] for need, cloud in clouds.items()}
+        why = None if found else unread(own)
+        if why is None:
+            yield node, found, (node,)
+        else:
+            _absent(check, node, why, not_checked, not_applicable)
 
 
 def _seen_by(

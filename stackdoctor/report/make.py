@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stackdoctor import __version__
 from stackdoctor.diagnose.analyse import Analysis
-from stackdoctor.model import NodeResults, Status
+from stackdoctor.model import Diagnosis, NodeResults, Status
 from stackdoctor.report.report import NodeLine, Report
 from stackdoctor.snapshot.format import Snapshot
 
@@ -21,16 +22,21 @@ def make_report(snapshot: Snapshot, analysis: Analysis) -> Report:
         seconds=snapshot.seconds,
         source=snapshot.source,
         nodes=tuple(_node_lines(snapshot)),
-        diagnoses=analysis.correlation.diagnoses,
+        diagnoses=tuple(map(_rounded, analysis.correlation.diagnoses)),
         findings=tuple(sorted(analysis.examination.findings, key=lambda f: (-f.severity, f.id, f.node, f.subject))),
         unexplained=analysis.correlation.unexplained,
         not_checked=analysis.examination.not_checked,
         silenced=analysis.silenced,
-        history=analysis.correlation.history,
+        history=tuple(map(_rounded, analysis.correlation.history)),
         expired=analysis.expired,
         outcomes=analysis.outcomes,
         at=analysis.at,
     )
+
+
+def _rounded(diagnosis: Diagnosis) -> Diagnosis:
+    """With the confidence that is shown, so that all formats and a report that is read again show the same."""
+    return replace(diagnosis, confidence=round(diagnosis.confidence, 2))
 
 
 def _node_lines(snapshot: Snapshot) -> Iterator[NodeLine]:

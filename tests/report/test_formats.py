@@ -15,7 +15,7 @@ from stackdoctor.report.report import Report
 
 BEGINS = {
     "terminal": "1 root cause found",
-    "json": '{\n  "schema": "stackdoctor/report/1"',
+    "json": '{\n"schema": "stackdoctor/report/1"',
     "yaml": "schema: stackdoctor/report/1\n",
     "markdown": "## 1 root cause found",
     "html": "<!doctype html>",
