@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: diagnose test fuzz lint docs docs/pictures format packages bench bench-full clean
+.PHONY: diagnose test test-long fuzz lint docs docs/pictures format packages bench bench-full clean
 
 diagnose: $(VENV)/installed
 	@$(BIN)/stackdoctor diagnose $(or $(ARGS),--demo)
@@ -23,7 +23,11 @@ packages:
 
 # Two at once, and the tests of a file together: many share the daemons that they start, and wait for them.
 test: packages $(VENV)/installed-test
-	$(BIN)/python -m pytest -ra -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -ra -n 2 --dist loadfile -m "not long" $(ARGS)
+
+# A broker that hangs, whose clients notice after minutes.
+test-long: packages $(VENV)/installed-test
+	$(BIN)/python -m pytest -ra -m long $(ARGS)
 
 # Every reader of what others wrote (fuzz/readers.py), led by coverage; atheris has wheels for few Pythons: its own venv.
 FUZZ := .venv-fuzz

@@ -6,7 +6,7 @@ import pytest
 from lab.cloud import Cloud
 from lab.test_story import BROKER_LOG, COMPUTE_LOG, CONDUCTOR, TIMEOUT, UNREACHABLE, assert_only, causes, undone
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 
 def test_a_broker_stopped_by_a_signal_hangs_and_is_not_down(cloud: Cloud) -> None:
