@@ -22,7 +22,7 @@ SPOOFING = "Prevent DHCP Spoofing by VM."
 
 
 @check("dhcp.server.foreign", severity=Severity.ERROR)
-def foreign_server(links: Links, listeners: Listeners | None, sockets: Sockets | None) -> Iterator[Finding]:
+def foreign_server(links: Links, sockets: Sockets, listeners: Listeners | None) -> Iterator[Finding]:
     """Something that is not the network's DHCP server waits for DHCP requests on the network's bridge.
 
     It may be a DHCP server that somebody runs in a namespace, or on the host itself, bound to the bridge.  Who
@@ -42,7 +42,7 @@ def foreign_server(links: Links, listeners: Listeners | None, sockets: Sockets |
                 continue
             where = f"{listener.process or 'a program'} in namespace {listener.namespace}"
             yield _foreign(network, tap, where, (listener.evidence, tap.evidence), listener.process, link.mac)
-    for socket in sockets.listening(67, "udp") if sockets is not None else ():
+    for socket in sockets.listening(67, "udp"):
         scope = SCOPE.search(socket.evidence.line)
         bridge = interfaces.named(scope[1]) if scope is not None else None
         network = network_prefix_of(bridge.name) if bridge is not None else None

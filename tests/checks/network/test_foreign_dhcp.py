@@ -18,6 +18,7 @@ LOOPBACK = {
     "link_type": "loopback",
 }
 HEAD = "Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
+TCP = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n"
 LISTENS = 'udp UNCONN 0 0 0.0.0.0%{}:67 0.0.0.0:* users:(("dnsmasq",pid=812,fd=4))\n'
 
 
@@ -29,9 +30,15 @@ def add_server(cloud: Any, device: str, bridge: str) -> None:
     cloud.say("compute1", "netns.list", listing + "pxe (id: 77)\n")
     cloud.say("compute1", "links.netns", json.dumps([LOOPBACK, inner]), "pxe")
     cloud.say("compute1", "netns.listen", HEAD + LISTENS.format(device), "pxe")
+    listen_on_the_host(cloud, "")
     cloud.add_link(
         "compute1", ifname="pxe0", link_index=2, link_netnsid=77, linkinfo={"info_kind": "veth"}, master=bridge
     )
+
+
+def listen_on_the_host(cloud: Any, sockets: str) -> None:
+    cloud.say("compute1", "sockets.tcp", TCP)
+    cloud.say("compute1", "sockets.listening", HEAD + sockets)
 
 
 def test_a_healthy_cloud_has_no_finding(cloud: Any) -> None:
@@ -53,12 +60,17 @@ def test_a_server_on_another_bridge_is_nobodys_business(cloud: Any) -> None:
 
 
 def test_a_server_on_the_host_bound_to_the_bridge_is_found_and_libvirts_is_not(cloud: Any) -> None:
-    tcp = "State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n"
-    cloud.say("compute1", "sockets.tcp", tcp)
-    cloud.say("compute1", "sockets.listening", HEAD + LISTENS.format("virbr0"))
+    listen_on_the_host(cloud, LISTENS.format("virbr0"))
     assert not cloud.find(foreign_server)
-    cloud.say("compute1", "sockets.listening", HEAD + LISTENS.format("brq8af4f28b-a6"))
+    listen_on_the_host(cloud, LISTENS.format("brq8af4f28b-a6"))
     assert cloud.one(foreign_server).keys["device"] == "brq8af4f28b-a6"
+
+
+def test_a_host_whose_own_sockets_may_not_be_read_is_not_looked_at(cloud: Any) -> None:
+    cloud.say("compute1", "netns.list", "")
+    cloud.forget("compute1", "sockets.listening")
+    examination = cloud.examine(foreign_server)
+    assert "compute1" in {missed.node for missed in examination.not_checked}
 
 
 def test_a_guest_whose_answers_were_dropped_is_a_note(cloud: Any) -> None:
