@@ -46,10 +46,10 @@ def bootstrap() -> str:
     """The command for the login shell (sh, csh or fish alike): run what comes on standard input, its length first."""
     program = (
         'import sys;sys.version_info<(3,6) and (sys.stdout.write("SD1 nopython\\n"),sys.exit(97));'
-        "b=sys.stdin.buffer;s=b.read(int(b.readline()));"
+        "del sys.path[0];b=sys.stdin.buffer;s=b.read(int(b.readline()));"
         'exec(compile(s,"stackdoctor-agent","exec"),{"__name__":"__agent__","SOURCE":s})'
     )
-    script = 'command -v python3 >/dev/null 2>&1 && exec python3 -c "$0"; echo SD1 nopython; exit 97'
+    script = 'command -v python3 >/dev/null 2>&1 && exec python3 -EsS -c "$0"; echo SD1 nopython; exit 97'
     return f"exec sh -c {_quoted(script)} {_quoted(program)}"
 
 

@@ -166,7 +166,7 @@ def test_the_bootstrap_starts_the_agent_in_every_login_shell(shell: str) -> None
 
 
 @pytest.mark.parametrize(
-    "script", [None, "#!/bin/sh\nexec {python} -c 'import sys; sys.version_info = (3, 5); exec(sys.argv[1])' \"$2\"\n"]
+    "script", [None, "#!/bin/sh\nexec {python} -c 'import sys; sys.version_info = (3, 5); exec(sys.argv[1])' \"$3\"\n"]
 )
 def test_the_bootstrap_says_when_python_is_missing_or_too_old(tmp_path: Path, script: str | None) -> None:
     shell = shutil.which("sh")

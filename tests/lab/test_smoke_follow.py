@@ -191,7 +191,7 @@ def test_ctrl_c_while_the_nodes_are_looked_at_ends_that_and_removes_all(network:
 
 
 def looked_at(network: Cloud) -> bool:
-    return any("python3 -c" in " ".join(words) for words in network.hosts["controller"].processes().values())
+    return any("python3 -IS -c" in " ".join(words) for words in network.hosts["controller"].processes().values())
 
 
 def test_without_nodes_the_request_ids_are_told(network: Cloud, apis: Any) -> None:

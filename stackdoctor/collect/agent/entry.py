@@ -186,7 +186,7 @@ def read_apis_apart(plan: Dict[str, Any], loop: Loop, asker: Asker, prefix: List
 
     try:
         # with a margin for what it does after its own time is up
-        argv = prefix + [sys.executable or "python3", "-c", BOOT]
+        argv = prefix + [sys.executable or "python3", "-IS", "-c", BOOT]
         return start(argv, seconds + FAREWELL, 1 << 26, ended, stdin=read)
     finally:
         os.close(read)
@@ -236,7 +236,7 @@ def scan_as_root(plan: Dict[str, Any], loop: Loop, asker: Asker, otherwise: Call
         asker.send(LOGS, "", "sudo -n -- " + SCAN, Ended("ran", 0, out, b"", header["started"], header["seconds"], ""))
 
     try:
-        argv = ["sudo", "-n", "--", "python3", "-c", BOOT]
+        argv = ["sudo", "-n", "--", "python3", "-IS", "-c", BOOT]
         return start(argv, max(1.0, loop.deadline - time.monotonic()), 1 << 26, ended, stdin=read)
     finally:
         os.close(read)
