@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import json
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,7 @@ class _Command(osc.Command):
             super(_Command, self).run(parsed_args)
             return self.status
 
+        logging.getLogger("stackdoctor").propagate = False  # what its libraries say is in the report, in its words
         return outcome(done)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:

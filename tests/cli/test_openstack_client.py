@@ -7,8 +7,11 @@ import csv
 import importlib.util
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +69,27 @@ def login(cloud: Any, password: str = "") -> tuple[str, ...]:
         *("--os-auth-url", cloud.url, "--os-username", "admin", "--os-password", password or api_cloud.PASSWORD),
         *("--os-project-name", "admin", "--os-user-domain-name", "Default", "--os-project-domain-name", "Default"),
     )
+
+
+def test_a_node_that_resets_its_connection_is_told_in_our_words_alone(client: Client) -> None:
+    """paramiko logs an error of its own, which the client's logging would put on the screen."""
+
+    def reset(listener: socket.socket) -> None:
+        stream, _ = listener.accept()
+        with stream:
+            stream.sendall(b"SSH-2.0-breaks\r\n")
+            asked = b""
+            while len(asked) < 300:  # its algorithms as well: then it waits for ours
+                asked += stream.recv(4096)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=reset, args=(listener,))
+        server.start()
+        done = client("doctor", "diagnose", "--nodes", f"127.0.0.1:{listener.getsockname()[1]}", "-f", "json", "-q")
+        server.join()
+    assert "Socket exception" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_demo_is_a_list_that_the_client_formats(client: Client) -> None:
