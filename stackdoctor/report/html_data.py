@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from stackdoctor.diagnose.outcomes import Outcomes
 from stackdoctor.model import Diagnosis, Evidence, Finding
 from stackdoctor.report.as_text import inert
 from stackdoctor.report.groups import alike, gaps, shortened, unalike
 from stackdoctor.report.hostile import plain
 from stackdoctor.report.html_scene import Scene
+from stackdoctor.report.receipt import receipt
 from stackdoctor.report.report import LIVE, Report
 from stackdoctor.report.times import clock_time
 from stackdoctor.report.wording import certainty, judged_at, missed, verdict
@@ -60,6 +62,8 @@ def page_data(report: Report, scene: Scene) -> dict[str, Any]:
             for g in gaps(report, merged=True)
         ],
         "missed": len({(g.check, g.node) for g in missed(report)}),
+        "outcomes": [_outcomes(group) for group in report.outcomes],
+        "receipt": [line for line in receipt({node.name: node.cost for node in report.nodes}) if line],
         "unexplained": sorted(findings.place(finding) for finding in findings.left),
         "parts": {name: [[p.kind, p.name, p.state] for p in parts] for name, parts in scene.parts.items()},
         "tunnels": [[t.one, t.other, t.kind] for t in scene.tunnels],
@@ -170,6 +174,17 @@ def _shown_by(link: str, diagnosis: Diagnosis, findings: _Findings) -> list[int]
     """The findings that a link of the chain tells of: it begins with the message of one, and stands for its kind."""
     told = next((f for f in diagnosis.explains if f.message and link.startswith(f.message)), None)
     return [] if told is None else [findings.place(f) for f in diagnosis.explains if f.id == told.id]
+
+
+def _outcomes(group: Outcomes) -> dict[str, Any]:
+    """How many places each outcome of some checks has, and the first of its places."""
+    places = {
+        "found": group.finding,
+        "missed": group.not_checked,
+        "fine": group.fine,
+        "nothing": group.not_applicable,
+    }
+    return {"checks": list(group.checks), **{word: [len(on), list(on[:8])] for word, on in places.items()}}
 
 
 def _past(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from stackdoctor.model import Evidence, Finding, Severity
+from stackdoctor.diagnose.outcomes import Outcomes
+from stackdoctor.model import Cost, Evidence, Finding, Severity
 from stackdoctor.report.as_html import to_html
 from stackdoctor.report.html_data import page_data
 from stackdoctor.report.html_scene import Burst, Part, Scene, Tunnel
@@ -172,6 +173,22 @@ def test_what_is_over_and_what_is_silenced_is_told_apart(show: Any, eventful: Re
     for said in ("Earlier in this window (1)", "more memory than its watermark", "NTP comes with the new switch"):
         assert said in rest
     assert texts(browser, ".moment") == ["As of 2026-11-22 17:50:29Z, by logs alone."]
+
+
+def test_what_became_of_each_check_and_what_the_look_cost_are_told(show: Any, hung: Report) -> None:
+    paid = dataclasses.replace(hung.nodes[0], cost=Cost(seconds=3.0, cpu=1.5, bytes=2048, commands=40))
+    looked = (
+        Outcomes(("net.chains", "net.bridges"), ("compute2",), ("compute1",), ("controller",), ("storage",)),
+        Outcomes(("api.endpoints",), (), (), (), ("",)),
+    )
+    browser = show(dataclasses.replace(hung, nodes=(paid, *hung.nodes[1:]), outcomes=looked))
+    assert "Checks made (3)" in " ".join(texts(browser, "#rest h2"))
+    assert texts(browser, ".outcome") == [
+        "net.chains, net.bridges · found something on compute2; not looked at on storage; fine on compute1; "
+        "nothing of it on controller",
+        "api.endpoints · not looked at on the cloud as a whole",
+    ]
+    assert texts(browser, ".receipt") == ["Cost to the nodes: 1.5 s of processor, 2.0 KiB, 40 commands."]
 
 
 def test_light_and_dark_are_both_there_and_paper_unfolds_everything(show: Any, hung: Report) -> None:

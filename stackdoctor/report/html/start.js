@@ -6,6 +6,7 @@ function folded(name, number, ...children) {
 
 function showRest() {
   const troubled = [...DATA.nodes].sort((a, b) => (a.status === "ok") - (b.status === "ok"));
+  const looked = el("div", {});
   const body = el("div", {});
   document.getElementById("rest").append(...[
     folded("Earlier in this window", DATA.history.length, el("ul", {}, DATA.history.slice(0, 200).map((cause) =>
@@ -15,12 +16,27 @@ function showRest() {
       DATA.expired.map((rule) => el("li", {}, `${rule}: expired, silences nothing`)))),
     folded("Not looked at", DATA.gaps.length, el("ul", {}, DATA.gaps.map((gap) =>
       el("li", {}, el("b", {}, named(gap.checks)), gap.nodes.length ? ` on ${gap.nodes.join(", ")}${gap.more ? ` and ${gap.more} more` : ""}` : "", `: ${gap.why}`)))),
+    folded("Checks made", DATA.outcomes.reduce((sum, group) => sum + group.checks.length, 0), inParts(DATA.outcomes, outcome, looked)),
     folded("Nodes", DATA.nodes.length, inParts(troubled, (node) => el("p", { class: `node ${node.status}` }, el("b", {}, node.name),
       ` ${node.address} · ${node.roles.join(", ") || "no role known"} · ${node.status}`, node.reason ? `: ${node.reason}` : "",
       node.clock === null ? "" : ` · its clock is ${Math.abs(node.clock)} s ${node.clock > 0 ? "ahead of" : "behind"} ours`), body)),
   ].filter(Boolean));
-  document.getElementById("foot").append(`stackdoctor ${DATA.version} · ${DATA.when} · ${DATA.source} · ${counted(DATA.nodes.length, "node")} in ${DATA.seconds} s · `
+  const foot = document.getElementById("foot");
+  for (const line of DATA.receipt) foot.append(el("p", { class: "receipt" }, line));
+  foot.append(`stackdoctor ${DATA.version} · ${DATA.when} · ${DATA.source} · ${counted(DATA.nodes.length, "node")} in ${DATA.seconds} s · `
     + `${counted(DATA.findings.length, "finding")} · ${counted(DATA.missed, "check")} not made · times are UTC on the clock of the machine that looked, in records each node's own`);
+}
+
+// what became of checks that fared alike
+const OUTCOMES = { found: "found something", missed: "not looked at", fine: "fine", nothing: "nothing of it" };
+
+function outcome(group) {
+  const said = Object.keys(OUTCOMES).filter((word) => group[word][0]).map((word) => {
+    const [number, nodes] = group[word];
+    const more = number > nodes.length ? ` and ${number - nodes.length} more` : "";
+    return `${OUTCOMES[word]} on ${nodes.map((name) => name || "the cloud as a whole").join(", ")}${more}`;
+  });
+  return el("p", { class: "outcome" }, el("b", {}, named(group.checks, 12)), ` · ${said.join("; ") || "asked nobody"}`);
 }
 
 // on paper everything is unfolded, as far as that stays readable
