@@ -92,7 +92,6 @@ def growth(work: Callable[[int], object], size: int) -> float:
     """
 
     def taken(count: int) -> float:
-        gc.collect()
         gc.disable()  # when it looks through all objects is no matter of the text
         begun = time.process_time()
         work(count)
