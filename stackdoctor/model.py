@@ -147,11 +147,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Clock:
-    """A node's clock against ours: ``offset`` seconds ahead (± ``error``), zone east of UTC in seconds."""
+    """A node's clock against ours: ``offset`` seconds ahead (± ``error``), zone east of UTC in seconds.
+
+    ``error`` is None where nobody measured it: ``now`` is what a copy of the node's files tells.
+    """
 
     now: float
     offset: float = 0.0
-    error: float = 0.0
+    error: float | None = 0.0
     utc_offset: int = 0
     zone: str = "UTC"
 

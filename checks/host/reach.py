@@ -12,10 +12,11 @@ SKEW = 2.0
 
 
 @check("node.unreachable", severity=Severity.CRITICAL)
-def unreachable(reach: Reach) -> Iterator[Finding]:
+def unreachable(reach: Reach, clock: NodeClock | None) -> Iterator[Finding]:
     """Nothing answers at the node's address: no route, or connecting timed out.
 
-    A node that refuses our login, our key or the connection is there; it is listed as not looked at.
+    A node that refuses our login, our key or the connection is there; it is listed as not looked at.  So is one
+    that only a copy of its files tells of, whose clock nobody could measure.
     """
     if reach.silent:
         yield Finding(reach, f"{reach.node} cannot be reached: {reach.failure}", host=reach.node)

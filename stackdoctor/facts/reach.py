@@ -70,7 +70,9 @@ class NodeClock:
 
     @classmethod
     def parse(cls, results: NodeResults) -> NodeClock:
-        """Raises CouldNotCheck when the node never said what time it is."""
+        """Raises CouldNotCheck when the node never said what time it is, or only a copy of its files does."""
         if results.clock is None:
             raise CouldNotCheck(results.failure or "the node's clock was not measured")
+        if results.clock.error is None:
+            raise CouldNotCheck("this is a copy of the node's files: nobody asked the node itself")
         return cls(results.node.name, results.clock.now, results.clock.offset, results.clock.error)

@@ -195,7 +195,7 @@ def _answered(tree: Tree, host: _Host, taken: Taken, reading: Reading) -> NodeRe
     }
     clock = clock_of_report(said.get(_DATE.id, ""), said.get(_UTC.id, ""))
     if clock is None:
-        clock = Clock(newest_stamp(host.logs[:AT_MOST], taken.files, 0) or time.time())
+        clock = Clock(newest_stamp(host.logs[:AT_MOST], taken.files, 0) or time.time(), error=None)
     hostname = re.sub(r"[^\w.-]", "", said.get(_NAME.id, "").split("\n")[0])[:253] or _named_by(tree, host.folders.root)
     asked = [want for want in host.wanted if want.probe not in _ABOUT and want.probe is not _REPORT]
     results = results_of(reading.plan.probes, asked, taken.contents, host.folders, clock)
@@ -232,7 +232,7 @@ def _logs_only(tree: Tree, reading: Reading) -> tuple[NodeResults, ...]:
         now = newest_stamp(every, taken.files, 0)
         if now is None:
             return ()
-        clock = Clock(now)
+        clock = Clock(now, error=None)
         absent = {
             (probe.id, ""): Result(
                 probe.id,

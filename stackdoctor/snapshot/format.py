@@ -110,7 +110,7 @@ def clock_of(entry: object) -> Clock | None:
     return Clock(
         now=float(entry["now"]),
         offset=float(entry["offset"]),
-        error=float(entry["error"]),
+        error=None if entry["error"] is None else float(entry["error"]),
         utc_offset=int(entry["utc_offset"]),
         zone=str(entry["zone"]),
     )

@@ -287,4 +287,5 @@ def clock_of_report(date: str, utc: str) -> Clock | None:
     if here is None:
         return None
     east = 0 if there is None else round((here[0] - there[0]).total_seconds() / 900) * 900
-    return Clock(here[0].replace(tzinfo=timezone.utc).timestamp() - east, utc_offset=east, zone=here[1] or "UTC")
+    now = here[0].replace(tzinfo=timezone.utc).timestamp() - east
+    return Clock(now, error=None, utc_offset=east, zone=here[1] or "UTC")

@@ -6,7 +6,7 @@ import pytest
 
 from stackdoctor.diagnose.correlate import correlate
 from stackdoctor.diagnose.runner import examine
-from stackdoctor.model import Node, NodeResults, Severity
+from stackdoctor.model import Clock, Node, NodeResults, Result, Severity
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,12 @@ def test_only_a_node_that_nothing_answers_for_may_be_down(knowledge, failure: st
     assert found == [(Severity.CRITICAL, "compute1")] * silent
     causes = [(d.cause, d.where["node"]) for d in correlate(knowledge.playbooks, examination).diagnoses]
     assert causes == [("node-unreachable", "compute1")] * silent
+
+
+def test_a_copy_of_its_files_does_not_tell_whether_a_node_answers(knowledge) -> None:
+    copied = NodeResults(Node("compute1"), {("x", ""): Result("x", "x")}, Clock(1.0, error=None))
+    asked = NodeResults(Node("compute2"), {("x", ""): Result("x", "x")}, Clock(1.0, error=0.1))
+    examination = examine([copied, asked], knowledge.checks)
+    for id_ in ("node.unreachable", "host.clock.skew"):
+        assert "compute1" in examination.missed(id_)
+        assert "compute2" not in examination.missed(id_)
