@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from stackdoctor.active.smoke_api import Api, is_gone
+from stackdoctor.active.smoke_api import Api, is_api_error, is_gone
 from stackdoctor.active.smoke_steps import Ledger, StepFailed, Steps, Stop
 
-__all__ = ["ATTACHED", "DETACHED", "Ping", "proof_steps", "prove"]
+__all__ = ["ATTACHED", "DETACHED", "GUEST", "Ping", "port_of", "proof_steps", "prove"]
 
 ACTIVE, PORT, ADDRESS, CONSOLE, GUEST, FLOATING, ATTACHED, DETACHED = (
     "server is ACTIVE",
@@ -66,6 +66,16 @@ def prove(api: Api, ledger: Ledger, steps: Steps, stop: Stop, timeout: float, pi
                 _floating(cloud, id_, stop, timeout, say)
     if ledger.ids("volume"):
         _volumes(cloud, ledger, steps, stop, timeout, by_heat)
+
+
+def port_of(cloud: Any, server: str) -> str:
+    """The id of the first port of ``server``; empty where there is none, or nobody says."""
+    try:
+        return next((str(port.id) for port in _ports(cloud, server)), "")
+    except Exception as error:
+        if not is_api_error(error):
+            raise
+        return ""
 
 
 def _active(cloud: Any, id_: str, stop: Stop, timeout: float, say: Callable[[str], None]) -> None:
@@ -135,7 +145,8 @@ def _answers(
         return f"{address} stands on the guest's console" if not why and said.search(_console(cloud, server)) else None
 
     def seen() -> str:
-        return last[0] or "its console does not name it; nodes (-i, -n) would allow a ping"
+        more = "no node has its DHCP namespace to ping from" if ping else "nodes (-i, -n) would allow a ping"
+        return last[0] or f"its console does not name it; {more}"
 
     return stop.wait(timeout, f"nothing shows that the guest has {address}", shown, seen)
 

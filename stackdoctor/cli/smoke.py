@@ -173,7 +173,7 @@ def _run(launch: Launch, looking: Looking, form: str, junit_file: Path | None) -
         stopped = stop.event.is_set()
         stop.forget(REMOVING)
         if steps.failed is not None and not stopped and (looking.inventory or looking.nodes):
-            followed = _followed(stop, looking, begun, ledger, steps)
+            followed = _followed(launch, stop, looking, begun, ledger, steps)
         with live(looking.quiet, steps.rows) as tell:
             steps.tell = tell
             left = _remove(launch, steps, ledger)
@@ -221,8 +221,8 @@ def _launch_and_prove(what: Launch, steps: Steps, ledger: Ledger, stop: Stop, pi
         return  # the step says it
 
 
-def _followed(stop: Stop, looking: Looking, begun: float, ledger: Ledger, steps: Steps) -> Followed:
-    from stackdoctor.active.smoke_proof import ATTACHED, DETACHED
+def _followed(launch: Launch, stop: Stop, looking: Looking, begun: float, ledger: Ledger, steps: Steps) -> Followed:
+    from stackdoctor.active.smoke_proof import ATTACHED, DETACHED, GUEST, port_of
     from stackdoctor.cli.smoke_follow import Followed, follow_up
 
     failed = steps.failed
@@ -232,8 +232,11 @@ def _followed(stop: Stop, looking: Looking, begun: float, ledger: Ledger, steps:
     server = "" if of_volume else next(iter(ledger.ids("server")), "")
     stop.at_once = True
     try:
+        port = port_of(launch.api.connection, server) if failed.name == GUEST else ""
         looking = replace(looking, since=time.time() - begun + MARGIN)
-        return follow_up(looking, tuple(dict.fromkeys((*(() if of_volume else made), *failed.request_ids))), server)
+        return follow_up(
+            looking, tuple(dict.fromkeys((*(() if of_volume else made), *failed.request_ids))), server, port
+        )
     except KeyboardInterrupt:
         return Followed(notes=("the look at the nodes was stopped",))
     finally:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stackdoctor.cli.look import Looking, look
+from stackdoctor.cli.trace import dhcp_traces
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
 from stackdoctor.errors import StackdoctorError
 
@@ -27,8 +28,12 @@ class Followed:
     notes: tuple[str, ...] = field(default=())
 
 
-def follow_up(looking: Looking, requests: tuple[str, ...], server: str) -> Followed:
-    """Look at the nodes: the boot of ``server`` (empty: there is none), the last of ``requests``, and the cause."""
+def follow_up(looking: Looking, requests: tuple[str, ...], server: str, port: str) -> Followed:
+    """Look at the nodes, and find the cause.
+
+    Traced are the boot of ``server``, or where that is empty the last of ``requests``; and the DHCP exchange of
+    ``port``, where it is not empty.
+    """
     traces: list[Trace] = []
     notes: list[str] = []
     report = None
@@ -36,6 +41,10 @@ def follow_up(looking: Looking, requests: tuple[str, ...], server: str) -> Follo
         traces += _traces(looking, requests, server)
     except StackdoctorError as why:
         notes.append(f"no trace: {why}")
+    try:
+        traces += dhcp_traces(port, (), looking) if port else ()
+    except StackdoctorError as why:
+        notes.append(f"no trace of DHCP: {why}")
     try:
         report = _diagnosis(looking)
     except StackdoctorError as why:

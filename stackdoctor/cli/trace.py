@@ -184,15 +184,18 @@ def volume(what: str, sources: tuple[Path, ...], form: str, **run: Any) -> int:
 @options
 def dhcp(what: str, sources: tuple[Path, ...], form: str, **run: Any) -> int:
     """Follow a guest's DHCP exchange: DISCOVER, OFFER, REQUEST, ACK."""
+    return max(told(trace, form) for trace in dhcp_traces(what, sources, Looking(**run)))
+
+
+def dhcp_traces(what: str, sources: tuple[Path, ...], looking: Looking) -> list[Trace]:
+    """The DHCP exchange of a port, instance, MAC or address with each server; raises UsageError where none is."""
     from stackdoctor.trace.dhcp import dhcp_trace
     from stackdoctor.trace.endpoints import find
     from stackdoctor.trace.path import paths
     from stackdoctor.trace.records import read_records
     from stackdoctor.trace.wiring import FACTS, Wiring
 
-    looking = Looking(**run)
     wiring = Wiring.of(snapshot_of(sources, looking, FACTS).nodes)
     guest = find(wiring, what)
     records = read_records(snapshot_of(sources, looking, (), (guest.mac,)).nodes, (guest.mac,))
-    traces = [dhcp_trace(wiring, guest, path, records) for path in paths(wiring, guest, "dhcp")]
-    return max(told(trace, form) for trace in traces)
+    return [dhcp_trace(wiring, guest, path, records) for path in paths(wiring, guest, "dhcp")]

@@ -32,6 +32,7 @@ class SmokeCloud:
     fails: dict[tuple[str, str], Answer] = field(default_factory=dict)
     console: str = f"eth0: {ADDRESS}/24 by DHCP"
     server_status: str = "ACTIVE"
+    port_id: str = ""
     stack_states: tuple[str, ...] = ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
     deleted: dict[str, dict[str, Any]] = field(default_factory=dict)
     on: Callable[[str, str], None] = lambda method, path: None
@@ -126,7 +127,7 @@ class SmokeCloud:
             del self.of("ports")[body["port_id"]]
             return 200, {"id": rest[2], **body}
         if method == "POST":
-            row = self.make(kind, {"status": "ACTIVE", **body[one]})
+            row = self.make(kind, {"status": "ACTIVE", **body[one]}, self.port_id if kind == "ports" else "")
             if kind == "ports":
                 row["fixed_ips"] = [{"subnet_id": "s", "ip_address": ADDRESS}]
             if kind == "floatingips":
@@ -250,8 +251,8 @@ class SmokeCloud:
 
     # -- rows
 
-    def make(self, kind: str, row: dict[str, Any]) -> dict[str, Any]:
-        id_ = str(uuid.uuid4())
+    def make(self, kind: str, row: dict[str, Any], id_: str = "") -> dict[str, Any]:
+        id_ = id_ or str(uuid.uuid4())
         self.of(kind)[id_] = made = {"id": id_, "project_id": PROJECT, **row}
         return made
 

@@ -24,7 +24,7 @@ from lab.active_runs import assert_nothing_left
 from lab.captures import command, environment
 from lab.cloud import Cloud
 from lab.tenant_instances import GUEST
-from lab.tenant_ports import NET
+from lab.tenant_ports import INSTANCES, NET
 
 from stackdoctor.facts.neutron_names import vxlan_device
 
@@ -153,6 +153,20 @@ def test_a_boot_that_fails_is_traced_and_its_cause_is_named_before_all_is_remove
     assert apis.left == {}
 
 
+def test_a_guest_without_its_address_has_its_dhcp_exchange_traced(network: Cloud, apis: Any, broken: None) -> None:
+    apis.server_status, apis.port_id, apis.console = "ACTIVE", INSTANCES[GUEST].id, "Starting network: failed"
+    value, status = smoke(network, apis, "-i", str(network.inventory))
+
+    assert status == 1
+    failed = next(step for step in value["steps"] if step["state"] == "failed")
+    assert failed["name"] == "guest has its address"
+    (exchange,) = [trace for trace in value["followed"]["traces"] if trace["kind"] == "dhcp"]
+    assert exchange["about"]["mac"] == INSTANCES[GUEST].mac
+    (stopped,) = [step for step in exchange["steps"] if step["state"] == "failed"]
+    assert (stopped["node"], stopped["name"]) == (GUEST, "it gets to the DHCP server")
+    assert apis.left == {}
+
+
 def test_a_call_that_is_refused_is_traced_by_its_request(network: Cloud, apis: Any) -> None:
     refused = f"req-{uuid.uuid5(uuid.NAMESPACE_URL, 'POST /network/v2.0/ports')}"
     apis.fails["POST", "/ports"] = (500, {"NeutronError": {"message": "Request Failed: internal server error"}})
@@ -191,7 +205,7 @@ def test_ctrl_c_while_the_nodes_are_looked_at_ends_that_and_removes_all(network:
 
 
 def looked_at(network: Cloud) -> bool:
-    return any("python3 -IS -c" in " ".join(words) for words in network.hosts["controller"].processes().values())
+    return any("python3 -EsS -c" in " ".join(words) for words in network.hosts["controller"].processes().values())
 
 
 def test_without_nodes_the_request_ids_are_told(network: Cloud, apis: Any) -> None:
