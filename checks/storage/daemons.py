@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
 from stackdoctor.facts.iscsi import IscsiSessions
 from stackdoctor.facts.iscsi_initiator import InitiatorName
+from stackdoctor.facts.logs import LogHits
 from stackdoctor.facts.multipath import Multipath
 from stackdoctor.facts.processes import Processes
 from stackdoctor.facts.services import Services
@@ -16,14 +17,32 @@ def _works(processes: Processes, service: str) -> bool:
     return any(not process.zombie and not process.stopped for process in processes.of(service))
 
 
-@check("iscsi.iscsid.down", severity=Severity.ERROR)
-def iscsid_down(sessions: IscsiSessions, processes: Processes) -> Iterator[Finding]:
-    """The host has iSCSI sessions and iscsid, which logs them in again when they break, does not run or is stopped.
+TRIED = 1800.0
+"""Seconds after a failed login in which iscsid would still run, had it been started for that."""
 
-    A warning while all sessions are logged in: I/O goes on without it, until a connection breaks. Hosts without a
-    session are left out, where iscsid is started when it is needed.
+
+@check("iscsi.iscsid.down", severity=Severity.ERROR)
+def iscsid_down(sessions: IscsiSessions, processes: Processes, hits: LogHits | None) -> Iterator[Finding]:
+    """iscsid does not run or is stopped where there are iSCSI sessions, which it logs in again when they break.
+
+    A warning while all sessions are logged in: I/O goes on without it, until a connection breaks. A host without a
+    session starts iscsid when it is needed (open-iscsi's iscsid.socket, iscsid.startup of iscsid.conf): there it is
+    told once a login has failed, after which it is still not there.
     """
-    if not sessions.sessions or _works(processes, "iscsid"):
+    if _works(processes, "iscsid"):
+        return
+    if not sessions.sessions:
+        tried = [hit for hit in (hits.of("brick-login-failed") if hits else ()) if hit.age < TRIED]
+        if tried:
+            newest = max(tried, key=lambda hit: hit.last)
+            yield Finding(
+                "iscsid",
+                "iscsid was not started by a login to a target, which failed",
+                evidence=newest.evidence,
+                host=newest.node,
+                service="iscsid",
+                sessions=0,
+            )
         return
     broken = [session for session in sessions.sessions if not session.logged_in]
     shown = (broken or list(sessions.sessions))[0]

@@ -50,6 +50,13 @@ def test_a_host_without_sessions_needs_no_iscsid(look, processes) -> None:
     assert look(compute={"processes": processes()}).causes == []
 
 
+@pytest.mark.parametrize(("age", "command", "told"), [(60, "", True), (60, "/sbin/iscsid", False), (7200, "", False)])
+def test_a_login_that_started_no_iscsid_is_told(look, processes, logged, age, command, told) -> None:
+    failed = logged(("brick-login-failed", "nova-compute", {"portal": "192.168.199.30:3260"}, age))
+    seen = look(compute={**failed, "processes": processes(command, "Ss") if command else processes()})
+    assert (("iscsid-missing", "compute1") in seen.causes) is told
+
+
 def test_that_iscsiadm_did_not_reach_iscsid_is_enough(look, logged) -> None:
     reached = logged(("iscsiadm-error", "nova-compute", {"code": "20", "reason": "could not connect to iscsid"}, 5))
     assert look(compute=reached).causes == [("iscsid-missing", "compute1")]
