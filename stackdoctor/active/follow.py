@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from stackdoctor.active.pcap import Capture, Frame
 
-__all__ = ["Flow", "Journey", "flows", "follow"]
+__all__ = ["Flow", "Journey", "Way", "flows", "follow"]
 
 TRANSIT = 0.1
 """Seconds that a packet may take from one hop to the next, and clocks may differ."""
@@ -86,6 +86,37 @@ class Flow:
         if not places or any(journey.arrived for journey in self.journeys):
             return None
         return max(places) if self.forward else min(places)
+
+
+@dataclass(frozen=True)
+class Way:
+    """Whose packets belong on the hops: those of the MAC address ``here`` to and from ``there``.
+
+    ``addresses`` are the IP addresses of ``there``, which ARP asks for; ``goal`` those behind it, where that is a
+    router.  ``dhcp``: the exchange of ``here`` with its DHCP server too, whoever it is sent to.  The first hops see
+    more than that, which ends elsewhere and is not lost.
+    """
+
+    here: str
+    there: str
+    addresses: frozenset[str]
+    goal: frozenset[str] = frozenset()
+    dhcp: bool = False
+
+    def carries(self, journey: Journey) -> bool:
+        """Whether the packet goes this way, by any of its frames."""
+        return any(self._carries(frame) for _, frame in journey.seen)
+
+    def _carries(self, frame: Frame) -> bool:
+        if frame.identity[0] == "dhcp":
+            return self.dhcp and frame.identity[-1] == self.here
+        if self.here not in (frame.src_mac, frame.dst_mac):
+            return False
+        if frame.identity[0] == "arp":
+            return not self.addresses.isdisjoint(map(str, frame.identity[3:]))
+        if self.goal and self.goal.isdisjoint((frame.src, frame.dst)):
+            return False
+        return self.there in (frame.src_mac, frame.dst_mac)
 
 
 def follow(captures: Sequence[Capture]) -> tuple[Journey, ...]:

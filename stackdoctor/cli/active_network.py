@@ -159,7 +159,11 @@ def _network_id(wiring: Wiring, what: str) -> str:
     named = [id_ for id_ in served if len(what) >= 6 and id_.startswith(what.removeprefix("qdhcp-").lower())]
     if len(named) == 1:
         return named[0]
-    end = find(wiring, what)
+    try:
+        end = find(wiring, what)
+    except UsageError as why:
+        known = f"; networks are known by their ids: {', '.join(sorted(served)[:8])}" if served else ""
+        raise UsageError(f"{why}{known}") from None
     if not end.network:
         raise UsageError(f"the network of {end} is not known: name the network")
     return next((id_ for id_ in served if id_.startswith(end.network)), end.network)

@@ -6,7 +6,7 @@ import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,10 @@ from stackdoctor.cli.flows_page import flows_value, show_flows
 from stackdoctor.cli.look import Looking, look, nodes_to_look_at
 from stackdoctor.cli.options import SECONDS, node_options
 from stackdoctor.errors import UsageError
+
+if TYPE_CHECKING:
+    from stackdoctor.active.capture import Tap
+    from stackdoctor.active.follow import Way
 
 __all__ = ["command"]
 
@@ -66,7 +70,7 @@ def command(
     looking = Looking(quiet=quiet, **where)
     if bool(on) == bool(port):
         raise UsageError("name the hops with --on NODE:INTERFACE (once each, in their order), or a port with --path")
-    taps, words = (tuple(map(parse_tap, on)), NOT_OURS) if on else _of_path(looking, str(port), to)
+    taps, words, way = (tuple(map(parse_tap, on)), NOT_OURS, None) if on else _of_path(looking, str(port), to)
     words = _words(expression) if expression else words
     plans = capture_plans(taps, words, Bounds(seconds=seconds, packets=packets, snap=snap))
     nodes, known_hosts = nodes_to_look_at(looking)
@@ -81,7 +85,10 @@ def command(
     if keep is not None:
         _write(keep, found)
     captures = tuple(capture for capture, _ in found)
-    flowing = flows(follow(captures), len(captures))
+    journeys = follow(captures)
+    if way is not None:
+        journeys = tuple(filter(way.carries, journeys))
+    flowing = flows(journeys, len(captures))
     if form == "json":
         click.echo(json.dumps(flows_value(captures, flowing), indent=2))
     else:
@@ -98,8 +105,9 @@ def _words(expression: str) -> tuple[str, ...]:
         raise UsageError(f"--filter {expression!r}: {str(why).lower()}") from None
 
 
-def _of_path(looking: Looking, port: str, to: str) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+def _of_path(looking: Looking, port: str, to: str) -> tuple[tuple[Tap, ...], tuple[str, ...], Way | None]:
     from stackdoctor.active.capture import Tap
+    from stackdoctor.active.follow import Way
     from stackdoctor.diagnose.knowledge import Knowledge
     from stackdoctor.trace.endpoints import find
     from stackdoctor.trace.path import paths
@@ -113,7 +121,12 @@ def _of_path(looking: Looking, port: str, to: str) -> tuple[tuple[Any, ...], tup
     if not taps:
         raise UsageError(f"no hop of the path of {guest} can be captured on: {path.verdict}")
     inner = f"ether host {guest.mac} or arp or icmp or udp port 67 or udp port 68"
-    return taps, tuple(f"{inner} or udp port 8472 or udp port 4789 or ip proto 47 or vlan".split())
+    words = tuple(f"{inner} or udp port 8472 or udp port 4789 or ip proto 47 or vlan".split())
+    if not path.ends:
+        return taps, words, None  # who would get the packets is not known
+    first, *behind = path.ends
+    goal = frozenset(address for end in behind for address in end.addresses)
+    return taps, words, Way(guest.mac, first.mac, frozenset(first.addresses), goal, dhcp=to == "dhcp")
 
 
 def _write(keep: Path, found: Any) -> None:

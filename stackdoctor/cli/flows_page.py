@@ -31,7 +31,8 @@ def show_flows(captures: Sequence[Capture], flows: Sequence[Flow]) -> None:
         page.write(page.text(f"  {', '.join(notes)}"), 0, page.text(f"{place:3} {capture.name}", "bold"))
     page.blank()
     if not flows:
-        page.write(page.text("No packet was seen on any hop."))
+        others = any(capture.frames for capture in captures)
+        page.write(page.text(f"No packet {'that goes this way ' if others else ''}was seen on any hop."))
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("packets")

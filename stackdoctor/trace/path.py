@@ -27,13 +27,15 @@ PROXY_OF_DHCP = 80
 class Path:
     """The hops from ``start`` to ``goal``, in order, and at last what becomes of the answer.
 
-    ``tenant`` is the largest packet that the guest sends, in bytes; None where nothing says it.
+    ``tenant`` is the largest packet that the guest sends, in bytes; None where nothing says it.  ``ends`` are the
+    ports that it is sent to, one after the other: the goal's own, with a router's before it where one is in between.
     """
 
     start: str
     goal: str
     hops: tuple[Hop, ...]
     tenant: int | None
+    ends: tuple[Endpoint, ...] = ()
 
     @property
     def end(self) -> int | None:
@@ -117,7 +119,7 @@ def _to_dhcp(wiring: Wiring, start: Endpoint, server: Endpoint | None, tenant: i
         return _path(start, "the DHCP server", (*_one_end(wiring, start, exchange, tenant), goal), tenant)
     out, back = crossing(wiring, start, server, exchange, tenant)
     hops = (*out, dnsmasq_hop(wiring.sites[server.node], server, start), *back)
-    return _path(start, f"the DHCP server on {server.node}", hops, tenant)
+    return _path(start, f"the DHCP server on {server.node}", hops, tenant, server)
 
 
 def _one_end(wiring: Wiring, start: Endpoint, exchange: Exchange, tenant: int | None) -> tuple[Hop, ...]:
@@ -134,7 +136,7 @@ def _to_gateway(wiring: Wiring, start: Endpoint, known: Iterable[Endpoint], tena
         hop = Hop("", "interface", goal, (_missing(wiring, start, f"has {address or 'a router of its network'}"),))
         return _path(start, goal, (*_one_end(wiring, start, exchange, tenant), hop), tenant)
     out, back = crossing(wiring, start, router, exchange, tenant, address)
-    return _path(start, f"{goal} ({router})", (*out, *back), tenant)
+    return _path(start, f"{goal} ({router})", (*out, *back), tenant, router)
 
 
 def _router(known: Iterable[Endpoint], start: Endpoint, address: str) -> Endpoint | None:
@@ -160,17 +162,17 @@ def _to_metadata(wiring: Wiring, start: Endpoint, known: tuple[Endpoint, ...], t
     site = wiring.sites[proxy.node]
     out, back = crossing(wiring, start, proxy, exchange, tenant, hop_address)
     if in_dhcp:
-        return _path(start, goal, (*out, proxy_hop(site, proxy.namespace, PROXY_OF_DHCP), *back), tenant)
+        return _path(start, goal, (*out, proxy_hop(site, proxy.namespace, PROXY_OF_DHCP), *back), tenant, proxy)
     redirect, port = redirect_hop(site, proxy, exchange.request)
     served = (redirect, proxy_hop(site, proxy.namespace, port)) if port else (redirect,)
-    return _path(start, goal, (*out, *served, *back), tenant)
+    return _path(start, goal, (*out, *served, *back), tenant, proxy)
 
 
 def _to_port(wiring: Wiring, start: Endpoint, other: Endpoint, known: tuple[Endpoint, ...], tenant: int | None) -> Path:
     exchange = ping(start, other)
     if same_network(start.network, other.network) or not (start.network and other.network):
         out, back = crossing(wiring, start, other, exchange, tenant)
-        return _path(start, str(other), (*out, *back), tenant)
+        return _path(start, str(other), (*out, *back), tenant, other)
     routers = [end for end in known if end.owner == "router"]
     for near in routers:
         for far in routers:
@@ -195,7 +197,7 @@ def _routed(
     )
     out, last = crossing(wiring, start, near, first, tenant)
     on, back = crossing(wiring, far, other, second, tenant)
-    return _path(start, f"{other} over {near.namespace}", (*out, *on, *back, *last), tenant)
+    return _path(start, f"{other} over {near.namespace}", (*out, *on, *back, *last), tenant, near, other)
 
 
 def _missing(wiring: Wiring, start: Endpoint, what: str) -> Proof:
@@ -208,5 +210,5 @@ def _missing(wiring: Wiring, start: Endpoint, what: str) -> Proof:
     return Proof(None, f"none of the nodes looked at {what}{more}")
 
 
-def _path(start: Endpoint, goal: str, hops: tuple[Hop, ...], tenant: int | None) -> Path:
-    return Path(str(start), goal, hops, tenant)
+def _path(start: Endpoint, goal: str, hops: tuple[Hop, ...], tenant: int | None, *ends: Endpoint) -> Path:
+    return Path(str(start), goal, hops, tenant, ends)

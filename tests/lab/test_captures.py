@@ -116,6 +116,26 @@ def test_arp_is_followed_both_ways_through_the_tunnel(network: Cloud) -> None:
     assert any(packet["arrived"] and f"{INNER.address} is {INNER.mac}" in packet["what"] for packet in answered)
 
 
+def test_the_hops_of_a_path_are_not_blamed_for_packets_that_leave_it(network: Cloud) -> None:
+    """The guest's pings go to the router, by the first hops of the way to the DHCP server and not by its last."""
+
+    def both() -> None:
+        lease(network, GUEST)
+        order(network, "ping", address=INNER.address)
+
+    path = ("--path", PORT.id, "--to", "dhcp")
+    report, status = capture(network, [], both, *path, listening=len(TO_DHCP) + 1)
+    assert {row["kind"].split()[0] for row in report["flows"]} <= {"DHCP", "ARP"}
+    assert flow(report, "DHCP Discover", "forward")["packets"][0]["arrived"]
+    assert status == 0, [row for row in report["flows"] if row["lost_after"]]
+
+    drop = ("FORWARD", "-m", "physdev", "--physdev-is-bridged", "-p", "udp", "--sport", "67", "-j", "DROP")
+    with rule(network, GUEST, *drop):
+        report, status = capture(network, [], both, *path, listening=len(TO_DHCP) + 1)
+    assert flow(report, "DHCP Offer", "back")["lost_after"] == HERE
+    assert status == 1
+
+
 def test_a_node_without_tcpdump_is_told_with_the_package_and_loses_nothing(network: Cloud) -> None:
     run(network, "controller", "mv", "/usr/bin/tcpdump", "/usr/bin/tcpdump.away")
     try:
