@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -64,6 +66,18 @@ def test_the_man_page_renders_without_a_warning() -> None:
     assert "stackdoctor trace request" in text
 
 
+@pytest.fixture
+def on_path(tmp_path: Path) -> dict[str, str]:
+    """The environment of a shell that finds the program."""
+    program = tmp_path / "stackdoctor"
+    program.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c \'import sys; sys.argv[0] = "stackdoctor";'
+        "from stackdoctor.cli.main import main; main()'\n"
+    )
+    program.chmod(0o755)
+    return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path), "TERM": "xterm"}
+
+
 @pytest.mark.parametrize(
     ("words", "among"),
     [
@@ -75,13 +89,7 @@ def test_the_man_page_renders_without_a_warning() -> None:
         (("diagnose", "--invent"), "--inventory"),
     ],
 )
-def test_bash_completes(words: tuple[str, ...], among: str, tmp_path: Path) -> None:
-    program = tmp_path / "stackdoctor"
-    program.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -c \'import sys; sys.argv[0] = "stackdoctor";'
-        "from stackdoctor.cli.main import main; main()'\n"
-    )
-    program.chmod(0o755)
+def test_bash_completes(words: tuple[str, ...], among: str, on_path: dict[str, str]) -> None:
     quoted = " ".join(("stackdoctor", *words))
     script = f"source {BASH}; COMP_WORDS=({quoted}); COMP_CWORD={len(words)}; _stackdoctor_completion stackdoctor;"
     done = subprocess.run(
@@ -89,6 +97,40 @@ def test_bash_completes(words: tuple[str, ...], among: str, tmp_path: Path) -> N
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        env=on_path,
     )
     assert among in done.stdout.split(), done.stderr
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes(on_path: dict[str, str]) -> None:
+    script = f"source {SCRIPTS['fish']}; complete --do-complete 'stackdoctor explain rpc-cons'"
+    done = subprocess.run(["fish", "-c", script], capture_output=True, text=True, check=False, env=on_path)
+    assert "rpc-consumer-hung" in done.stdout.split(), done.stderr
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes(on_path: dict[str, str]) -> None:
+    """In a terminal of its own, where it has its line editor: a unique beginning and the tabulator key."""
+    mine, its = pty.openpty()
+    began = f"fpath=({SCRIPTS['zsh'].parent} $fpath); autoload -U compinit; compinit -D -u; PS1='re''ady> '\n"
+    with subprocess.Popen(["zsh", "-f", "-i"], stdin=its, stdout=its, stderr=its, env=on_path, close_fds=True) as zsh:
+        try:
+            os.write(mine, began.encode())
+            said_until(mine, b"ready> ")
+            os.write(mine, b"stackdoctor explain rpc-consumer-h\t")
+            assert said_until(mine, b"rpc-consumer-hung")
+        finally:
+            zsh.kill()
+            os.close(mine)
+            os.close(its)
+
+
+def said_until(terminal: int, wanted: bytes) -> bytes:
+    """What a program prints, control sequences apart, until ``wanted`` is in it."""
+    said = b""
+    while wanted not in re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\r", b"", said):
+        readable, _, _ = select.select([terminal], [], [], 30)
+        assert readable, said
+        said += os.read(terminal, 4096)
+    return said
