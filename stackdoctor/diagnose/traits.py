@@ -27,6 +27,7 @@ from stackdoctor.facts.processes import Processes
 from stackdoctor.facts.rabbitmq_policies import Policies
 from stackdoctor.facts.rabbitmq_queues import Queues
 from stackdoctor.facts.rabbitmq_status import BrokerStatus
+from stackdoctor.facts.releases import Releases
 from stackdoctor.facts.routes import Routes
 from stackdoctor.facts.rules import Rules
 from stackdoctor.facts.service_config import ServiceConfig
@@ -87,6 +88,11 @@ def _configuration(config: ServiceConfig) -> Said:
 
 def _kernel(host: Host) -> Said:
     yield "version", "kernel", (f"{host.kernel} {host.machine}",)
+
+
+def _releases(releases: Releases) -> Said:
+    for release in releases:
+        yield "version", release.project, (release.version,)
 
 
 def _services(services: Services) -> Said:
@@ -260,6 +266,7 @@ def _agents(services: ComputeServices | VolumeServices | NetworkAgents) -> Said:
 
 _SOURCES: tuple[tuple[type[Fact], Callable[[Any], Said]], ...] = (
     (Host, _kernel),
+    (Releases, _releases),
     (Services, _services),
     (Processes, _processes),
     (ComputeServices, _agents),
