@@ -23,6 +23,8 @@ QUICKER = Reach(15.0, at_least=True)
 MEMORY = Reach(100.0, "MiB")
 NOW = datetime(2026, 11, 22, 18, 0, 0)
 LOGS = ("nova/nova-compute", "nova/nova-api", "neutron/neutron-server", "neutron/neutron-linuxbridge-agent")
+PACKAGES = ("nova-common", "nova-compute", "neutron-common", "neutron-linuxbridge-agent", "python3-oslo.messaging")
+"""Without them hotsos looks at nothing of OpenStack."""
 SAYS = (
     "INFO nova.compute.claims [req-{id} - - - - -] [instance: {id}] Claim successful on node compute1",
     "DEBUG oslo_service.periodic_task [req-{id} - - - - -] Running periodic task ComputeManager._poll_volume_usage",
@@ -56,6 +58,7 @@ def _outcomes(tree: Path, what: str) -> Iterator[Outcome]:
 def _write(tree: Path, size: int) -> None:
     _put(tree / "sos_commands/date/date", f"{NOW:%a %b %d %H:%M:%S} UTC {NOW:%Y}\n")
     _put(tree / "sos_commands/host/hostname", "compute1\n")
+    _put(tree / "sos_commands/dpkg/dpkg_-l", "".join(f"ii  {name}  3:26.2.2-1  all  OpenStack\n" for name in PACKAGES))
     _put(tree / "etc/nova/nova.conf", "[DEFAULT]\ntransport_url = rabbit://nova:x@192.0.2.1:5672/\n")
     chance = random.Random(45)
     for name in LOGS:
