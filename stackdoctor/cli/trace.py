@@ -181,14 +181,27 @@ def volume(what: str, sources: tuple[Path, ...], form: str, **run: Any) -> int:
 
 @command.command("dhcp")
 @click.argument("what", metavar="PORT|INSTANCE|MAC|IP")
+@click.option("--live", "seconds", type=SECONDS, help="Also copy its packets on every hop, for so long.")
+@consent_option
 @options
-def dhcp(what: str, sources: tuple[Path, ...], form: str, **run: Any) -> int:
-    """Follow a guest's DHCP exchange: DISCOVER, OFFER, REQUEST, ACK."""
-    return max(told(trace, form) for trace in dhcp_traces(what, sources, Looking(**run)))
+def dhcp(what: str, seconds: float | None, yes: bool, sources: tuple[Path, ...], form: str, **run: Any) -> int:
+    """Follow a guest's DHCP exchange: DISCOVER, OFFER, REQUEST, ACK.
+
+    With --live tcpdump runs on the hops of its way, which needs consent: what is seen there counts for more than
+    what logs and states tell.
+    """
+    if seconds is not None and sources:
+        raise UsageError("--live watches what goes on: leave out --from")
+    return max(told(trace, form) for trace in dhcp_traces(what, sources, Looking(**run), seconds, yes))
 
 
-def dhcp_traces(what: str, sources: tuple[Path, ...], looking: Looking) -> list[Trace]:
-    """The DHCP exchange of a port, instance, MAC or address with each server; raises UsageError where none is."""
+def dhcp_traces(
+    what: str, sources: tuple[Path, ...], looking: Looking, seconds: float | None = None, yes: bool = False
+) -> list[Trace]:
+    """The DHCP exchange of a port, instance, MAC or address with each server; raises UsageError where none is.
+
+    With ``seconds`` its packets are copied for so long as well.
+    """
     from stackdoctor.trace.dhcp import dhcp_trace
     from stackdoctor.trace.endpoints import find
     from stackdoctor.trace.path import paths
@@ -198,4 +211,12 @@ def dhcp_traces(what: str, sources: tuple[Path, ...], looking: Looking) -> list[
     wiring = Wiring.of(snapshot_of(sources, looking, FACTS).nodes)
     guest = find(wiring, what)
     records = read_records(snapshot_of(sources, looking, (), (guest.mac,)).nodes, (guest.mac,))
-    return [dhcp_trace(wiring, guest, path, records) for path in paths(wiring, guest, "dhcp")]
+    ways = paths(wiring, guest, "dhcp")
+    traces = [dhcp_trace(wiring, guest, path, records) for path in ways]
+    if seconds is None:
+        return traces
+    from stackdoctor.cli.trace_dhcp_live import watched
+
+    return [
+        watched(looking, wiring, guest, path, trace, seconds, yes) for path, trace in zip(ways, traces, strict=True)
+    ]

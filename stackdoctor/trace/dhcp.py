@@ -14,7 +14,18 @@ from stackdoctor.trace.records import LogRecord, Records
 from stackdoctor.trace.steps import FAILED, MISSING, PROVEN, UNKNOWN, Step, Trace, implied
 from stackdoctor.trace.wiring import Wiring
 
-__all__ = ["dhcp_trace"]
+__all__ = ["ACKNOWLEDGED", "ANSWERED", "ASKED", "HEARD", "OFFERED", "SENT", "dhcp_trace"]
+
+SENT, HEARD, RUNS, OFFERED, ASKED, ACKNOWLEDGED, ANSWERED = (
+    "guest sends DISCOVER",
+    "it gets to the DHCP server",
+    "DHCP server runs and knows the port",
+    "server sends OFFER",
+    "guest sends REQUEST",
+    "server sends ACK",
+    "the answer gets to the guest",
+)
+"""The steps, in order."""
 
 _SAID = re.compile(r"DHCP(?P<kind>DISCOVER|OFFER|REQUEST|ACK|NAK|DECLINE|RELEASE)\((?P<interface>[^)]+)\)(?P<rest>.*)")
 """dnsmasq, src/rfc2131.c, log_packet()."""
@@ -46,9 +57,9 @@ def dhcp_trace(wiring: Wiring, guest: Endpoint, path: Path, records: Records) ->
     lease = network.lease(_address(guest, network)) if network else None
     steps = implied(
         [
-            _way("guest sends DISCOVER", there[:2]),
+            _way(SENT, there[:2]),
             _heard(there[2:], said),
-            _way("DHCP server runs and knows the port", server),
+            _way(RUNS, server),
             _offered(said),
             _asked(said),
             _acknowledged(said, guest, lease),
@@ -104,7 +115,7 @@ def _logged(name: str, state: str, one: Said, text: str = "") -> Step:
 
 
 def _heard(hops: Sequence[Hop], said: Sequence[Said]) -> Step:
-    name = "it gets to the DHCP server"
+    name = HEARD
     heard = _last(said, "DISCOVER", "REQUEST")
     way = _way(name, hops)
     if way.state == FAILED:
@@ -115,7 +126,7 @@ def _heard(hops: Sequence[Hop], said: Sequence[Said]) -> Step:
 
 
 def _offered(said: Sequence[Said]) -> Step:
-    name = "server sends OFFER"
+    name = OFFERED
     offer, discover = _last(said, "OFFER"), _last(said, "DISCOVER")
     if offer is not None:
         return _logged(name, PROVEN, offer)
@@ -134,7 +145,7 @@ def _before(said: Sequence[Said], first: Said, second: Said) -> bool:
 
 
 def _asked(said: Sequence[Said]) -> Step:
-    name = "guest sends REQUEST"
+    name = ASKED
     asked, offer = _last(said, "REQUEST"), _last(said, "OFFER")
     if offer is not None and (asked is None or _before(said, asked, offer)):
         times = sum(one.kind == "OFFER" for one in said)
@@ -145,7 +156,7 @@ def _asked(said: Sequence[Said]) -> Step:
 
 
 def _acknowledged(said: Sequence[Said], guest: Endpoint, lease: DhcpLease | None) -> Step:
-    name = "server sends ACK"
+    name = ACKNOWLEDGED
     ended = _last(said, "ACK", "NAK", "DECLINE")
     offer = _last(said, "OFFER")
     if ended is not None and (offer is None or not _before(said, ended, offer)):
@@ -163,7 +174,7 @@ def _acknowledged(said: Sequence[Said], guest: Endpoint, lease: DhcpLease | None
 
 
 def _answered(hops: Sequence[Hop], said: Sequence[Said]) -> Step:
-    name = "the answer gets to the guest"
+    name = ANSWERED
     way = _way(name, hops) if hops else Step(name, UNKNOWN, "the way back is not known")
     if way.state == FAILED:
         return way

@@ -13,7 +13,7 @@ from typing import Any
 
 from lab.cloud import Cloud
 
-__all__ = ["begin", "capture", "flow", "run", "tcpdumps"]
+__all__ = ["all_listen", "begin", "capture", "flow", "run", "tcpdumps"]
 
 
 def environment(cloud: Cloud) -> dict[str, str]:

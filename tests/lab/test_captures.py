@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
 
 import pytest
-from lab.captures import begin, capture, flow, tcpdumps
+from lab.captures import all_listen, begin, capture, flow, tcpdumps
 from lab.cloud import ADDRESSES, Cloud
 from lab.tenant_faults import in_router, run
 from lab.tenant_instances import GUEST, lease, order
@@ -134,6 +135,26 @@ def test_the_hops_of_a_path_are_not_blamed_for_packets_that_leave_it(network: Cl
         report, status = capture(network, [], both, *path, listening=len(TO_DHCP) + 1)
     assert flow(report, "DHCP Offer", "back")["lost_after"] == HERE
     assert status == 1
+
+
+def test_a_dhcp_exchange_is_traced_live_to_the_hop_where_the_offer_is_lost(network: Cloud) -> None:
+    """By the packets themselves, whatever logs and rules tell."""
+    hops = len(TO_DHCP) + 1
+    arguments = ("trace", "dhcp", PORT.id, "--live", "8s", "-i", str(network.inventory), "--yes", "--format", "json")
+    drop = ("FORWARD", "-m", "physdev", "--physdev-is-bridged", "-p", "udp", "--sport", "67", "-j", "DROP")
+    with rule(network, GUEST, *drop), begin(network, *arguments) as tool:
+        network.wait_until(lambda: len(tcpdumps(network)) >= hops or tool.poll() is not None, 40, "all tcpdumps")
+        network.wait_until(lambda: tool.poll() is not None or all_listen(network, hops), 20, "tcpdumps that listen")
+        lease(network, GUEST)
+        said, told = tool.communicate(timeout=120)
+    trace = json.loads(said)
+    steps = {step["name"]: step for step in trace["steps"]}
+    assert steps["server sends OFFER"]["state"] == "proven", told
+    assert steps["server sends OFFER"]["evidence"][0]["source"].startswith("tcpdump on ")
+    lost = steps["the answer gets to the guest"]
+    assert (lost["state"], lost["node"]) == ("failed", GUEST)
+    assert lost["text"].endswith(f"last seen on {HERE}")
+    assert tool.returncode == 1
 
 
 def test_a_node_without_tcpdump_is_told_with_the_package_and_loses_nothing(network: Cloud) -> None:
