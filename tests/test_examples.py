@@ -1,12 +1,14 @@
-"""The examples: they parse, and every command line of stackdoctor in them is one."""
+"""The examples: they parse, every command line of stackdoctor in them is one, and the steps of CI jobs run."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,12 @@ import yaml
 from stackdoctor.cli.main import COMMANDS, stackdoctor
 
 ROOT = Path(__file__).parent.parent
+_SPEC = importlib.util.spec_from_file_location("real_sshd", ROOT / "tests" / "collect" / "test_sshd.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+real_sshd = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(real_sshd)
+
 EXAMPLES = ROOT / "examples"
 FILES = sorted(path for path in EXAMPLES.rglob("*") if path.is_file())
 UNITS = EXAMPLES / "systemd"
@@ -93,6 +101,45 @@ def test_the_steps_of_the_image_name_what_there_is() -> None:
     venvs = set(re.findall(r"/opt/\w+", text))
     assert venvs == {"/opt/stackdoctor"}
     assert re.search(r"^USER stackdoctor$", text, re.MULTILINE)
+
+
+def steps_of(name: str) -> list[str]:
+    """What the job has a shell do, in order."""
+    jobs = yaml.safe_load((EXAMPLES / name).read_text())
+    if "jobs" in jobs:
+        return [step["run"] for step in jobs["jobs"]["diagnose"]["steps"] if "run" in step]
+    return [*jobs["diagnose"]["before_script"], *jobs["diagnose"]["script"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("github-action.yml", ("report.html", "report.json")), ("gitlab-ci.yml", ("report.html", "report.xml"))],
+)
+def test_the_steps_of_a_job_run_and_leave_what_it_uploads(name: str, written: tuple[str, ...], tmp_path: Path) -> None:
+    """Against a real sshd, in a shell as the runner has it; only the installation is that of these tests."""
+    work, programs = tmp_path / "work", tmp_path / "bin"
+    work.mkdir()
+    programs.mkdir()
+    (programs / "pip").write_text("#!/bin/sh\nexit 0\n")
+    (programs / "pip").chmod(0o755)
+    (programs / "stackdoctor").symlink_to(Path(sys.executable).parent / "stackdoctor")
+    with real_sshd.running(tmp_path) as node:
+        entry = {"name": "node", "address": node.address, "port": node.port, "user": node.user, "key": node.key}
+        (work / "cloud.yaml").write_text(yaml.safe_dump({"nodes": [entry]}))
+        shutil.copy(tmp_path / "known_hosts", work / "known_hosts")
+        environment = {
+            **os.environ,
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "SSH_KEY": str(node.key),
+        }
+        for step in steps_of(name):
+            shell = ["bash", "-e", "-o", "pipefail", "-c", step]
+            done = subprocess.run(shell, cwd=work, capture_output=True, text=True, check=False, env=environment)
+            found = step.startswith("stackdoctor") and done.returncode == 1  # in what this machine runs
+            assert done.returncode == 0 or found, (step, done.stderr)
+    for file in written:
+        assert (work / file).stat().st_size > 1000, file
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
