@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stackdoctor.api import Cloud, Evidence, Finding, Severity, check
+from stackdoctor.facts.host import Host
 from stackdoctor.facts.iscsi import IscsiSessions
 from stackdoctor.facts.iscsi_initiator import InitiatorName
 from stackdoctor.facts.logs import LogHits
@@ -22,17 +23,20 @@ TRIED = 1800.0
 
 
 @check("iscsi.iscsid.down", severity=Severity.ERROR)
-def iscsid_down(sessions: IscsiSessions, processes: Processes, hits: LogHits | None) -> Iterator[Finding]:
+def iscsid_down(
+    sessions: IscsiSessions, processes: Processes, hits: LogHits | None, host: Host | None
+) -> Iterator[Finding]:
     """iscsid does not run or is stopped where there are iSCSI sessions, which it logs in again when they break.
 
     A warning while all sessions are logged in: I/O goes on without it, until a connection breaks. A host without a
     session starts iscsid when it is needed (open-iscsi's iscsid.socket, iscsid.startup of iscsid.conf): there it is
-    told once a login has failed, after which it is still not there.
+    told once a login has failed since the boot, after which it is still not there.
     """
     if _works(processes, "iscsid"):
         return
     if not sessions.sessions:
-        tried = [hit for hit in (hits.of("brick-login-failed") if hits else ()) if hit.age < TRIED]
+        failed = hits.of("brick-login-failed") if hits is not None and host is not None else ()
+        tried = [hit for hit in failed if host is not None and hit.age < min(TRIED, host.uptime)]
         if tried:
             newest = max(tried, key=lambda hit: hit.last)
             yield Finding(

@@ -50,10 +50,14 @@ def test_a_host_without_sessions_needs_no_iscsid(look, processes) -> None:
     assert look(compute={"processes": processes()}).causes == []
 
 
-@pytest.mark.parametrize(("age", "command", "told"), [(60, "", True), (60, "/sbin/iscsid", False), (7200, "", False)])
-def test_a_login_that_started_no_iscsid_is_told(look, processes, logged, age, command, told) -> None:
+@pytest.mark.parametrize(
+    ("age", "command", "uptime", "told"),
+    [(60, "", 3600, True), (60, "/sbin/iscsid", 3600, False), (7200, "", 9000, False), (60, "", 30, False)],
+)
+def test_a_login_that_started_no_iscsid_is_told(look, processes, logged, age, command, uptime, told) -> None:
     failed = logged(("brick-login-failed", "nova-compute", {"portal": "192.168.199.30:3260"}, age))
-    seen = look(compute={**failed, "processes": processes(command, "Ss") if command else processes()})
+    host = {"host.uname": "Linux compute1 6.1.0-18-amd64 x86_64", "host.uptime": f"{uptime}.00 1.00"}
+    seen = look(compute={**failed, **host, "processes": processes(command, "Ss") if command else processes()})
     assert (("iscsid-missing", "compute1") in seen.causes) is told
 
 
