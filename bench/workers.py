@@ -81,7 +81,8 @@ def _dask() -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         for command in commands:
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            process = stack.enter_context(subprocess.Popen(command, env=environment(), **quiet))
+            # elsewhere: `-m` would find the sources of this directory, which are no installed package
+            process = stack.enter_context(subprocess.Popen(command, env=environment(), cwd="/", **quiet))
             stack.callback(process.terminate)
         from distributed import Client
 
