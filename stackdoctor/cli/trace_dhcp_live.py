@@ -36,7 +36,8 @@ def watched(
     hops = taps_of(wiring, guest, path, dhcp=True)
     found = copied(looking, hops.taps, hops.words, Bounds(seconds=seconds), yes)
     captures = tuple(capture for capture, _ in found)
-    journeys = [j for j in follow(captures) if j.kind.startswith("DHCP") and (hops.way is None or hops.way.carries(j))]
+    identities = ((journey, journey.seen[0][1].identity) for journey in follow(captures))
+    journeys = [journey for journey, (kind, *rest) in identities if kind == "dhcp" and rest[-1] == guest.mac]
     unread = tuple(f"{capture.name}: {capture.unread}" for capture in captures if capture.unread)
     steps = by_packets(trace.steps, captures, journeys)
     more = trace.tell_more if journeys else (*trace.tell_more, WAITS)
@@ -46,14 +47,13 @@ def watched(
 def by_packets(steps: Sequence[Step], captures: Sequence[Capture], journeys: Sequence[Journey]) -> tuple[Step, ...]:
     """``steps``, those of which a packet tells by that; ``journeys`` are the guest's DHCP packets in order of time.
 
-    A server that is not asked in the time of the captures, and an answer that was not sent, leave the others as
-    they are.
+    What no packet tells stays as it is; so does what only an end that could not be captured on would tell.
     """
     end = max((capture.frames[-1].time for capture in captures if capture.frames), default=0.0)
     asked = _of(journeys, "Discover", "Request")
     offers, ends = _of(journeys, "Offer"), _of(journeys, "Ack", "Nak")
     # an offer that arrives is not the end of it, one that does not is
-    answers = ends or ([] if any(offer.arrived for offer in offers) else offers)
+    answers = ends or ([] if any(_got_there(offer, captures) for offer in offers) else offers)
     told = {
         SENT: _seen(SENT, asked, captures),
         HEARD: _crossed(HEARD, asked, captures),
@@ -67,6 +67,11 @@ def by_packets(steps: Sequence[Step], captures: Sequence[Capture], journeys: Seq
 
 def _of(journeys: Sequence[Journey], *words: str) -> list[Journey]:
     return [journey for journey in journeys if journey.kind.removeprefix("DHCP ") in words]
+
+
+def _got_there(journey: Journey, captures: Sequence[Capture]) -> bool:
+    """Whether the very end of the hops saw it: the last one that could be captured on may be short of it."""
+    return journey.last == (len(captures) - 1 if journey.forward else 0)
 
 
 def _step(name: str, state: str, journey: Journey, captures: Sequence[Capture], place: int, text: str) -> Step:
@@ -86,12 +91,12 @@ def _seen(name: str, journeys: Sequence[Journey], captures: Sequence[Capture]) -
 
 def _crossed(name: str, journeys: Sequence[Journey], captures: Sequence[Capture]) -> Step | None:
     """Whether the packets that began at one end of the hops got to the other."""
-    arrived = [journey for journey in journeys if journey.arrived]
+    arrived = [journey for journey in journeys if _got_there(journey, captures)]
     if arrived:
         last = arrived[-1]
         text = f"{last.what}, seen on {len(last.seen)} of {len(captures)} hops"
         return _step(name, PROVEN, last, captures, last.last, text)
-    lost = [journey for journey in journeys if journey.begun and journey.heeded]
+    lost = [journey for journey in journeys if journey.begun and journey.heeded and not journey.arrived]
     if not lost:
         return None
     furthest = max(lost, key=lambda journey: journey.last if journey.forward else -journey.last)
@@ -106,7 +111,7 @@ def _answered(
     if answers:
         seen = _seen(name, answers, captures)
         return replace(seen, state=FAILED) if seen and answers[-1].kind == "DHCP Nak" else seen
-    heard = [journey for journey in questions if journey.arrived and journey.begin < end - PATIENCE]
+    heard = [journey for journey in questions if _got_there(journey, captures) and journey.begin < end - PATIENCE]
     if not heard:
         return None
     last = heard[-1]
@@ -119,7 +124,7 @@ def _went_on(
     """Whether the guest took an offer."""
     if requests:
         return _seen(ASKED, requests, captures)
-    got = [journey for journey in offers if journey.arrived and journey.begin < end - PATIENCE]
+    got = [journey for journey in offers if _got_there(journey, captures) and journey.begin < end - PATIENCE]
     if not got:
         return None
     return _step(ASKED, MISSING, got[-1], captures, got[-1].last, "it got an OFFER, and asked for nothing")

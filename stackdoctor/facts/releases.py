@@ -39,9 +39,11 @@ class Release:
 class Releases:
     """The projects whose code is installed as packages of the host (PKG-INFO, METADATA: PEP 314, PEP 566)::
 
-    Metadata-Version: 2.1
-    Name: nova
-    Version: 26.2.2
+        Metadata-Version: 2.1
+        Name: nova
+        Version: 26.2.2
+
+    Of each field the first counts: a description may come below.
     """
 
     rows: tuple[Release, ...]
