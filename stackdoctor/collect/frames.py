@@ -123,7 +123,7 @@ class FrameReader:
 def _frame(payload: bytes) -> Frame:
     head, _, rest = payload.partition(b"\n")
     try:
-        header = json.loads(head)
+        header = json.loads(head.decode())
     except (ValueError, RecursionError):
         raise FrameError(f"a message's header is not JSON: {head[:60]!r}") from None
     out, err = (header.get("out", 0), header.get("err", 0)) if isinstance(header, dict) else (None, None)

@@ -10,10 +10,11 @@ import hashlib
 import hmac
 import os
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-__all__ = ["HostKey", "HostKeyAdded", "HostKeyPolicy", "HostKeyRefused", "KnownHost", "read_known_hosts"]
+__all__ = ["HostKey", "HostKeyAdded", "HostKeyPolicy", "HostKeyRefused", "KnownHost"]
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,19 @@ class HostKey:
 
 @dataclass(frozen=True)
 class KnownHost:
-    """One line of a known_hosts file; ``names`` are patterns, or one hashed name."""
+    """One line of a known_hosts file; ``names`` are patterns, or one name whose salt and digest are ``hashed``."""
 
     names: tuple[str, ...]
     key: HostKey
     marker: str
     file: str
     line: int
+    hashed: tuple[bytes, bytes] | None
 
     def matches(self, name: str) -> bool:
         """Whether the line is about ``name`` (``host``, or ``[host]:port`` for other ports than 22)."""
-        if self.names[0].startswith("|1|"):
-            return _hashed_matches(self.names[0], name)
+        if self.hashed:
+            return hmac.compare_digest(hmac.digest(self.hashed[0], name.encode(), "sha1"), self.hashed[1])
         found = False
         for pattern in self.names:
             negated = pattern.startswith("!")
@@ -67,36 +69,63 @@ class KnownHost:
         return found
 
 
-def _hashed_matches(hashed: str, name: str) -> bool:
-    try:
-        _, _, salt, digest = hashed.split("|")
-        wanted = base64.b64decode(digest, validate=True)
-        return hmac.compare_digest(hmac.digest(base64.b64decode(salt, validate=True), name.encode(), "sha1"), wanted)
-    except (ValueError, binascii.Error):
-        return False
+@dataclass(frozen=True)
+class _Entries:
+    """The entries of one file: those of each name that is written out, and those that are to be compared with it."""
+
+    by_name: Mapping[str, tuple[KnownHost, ...]]
+    compared: tuple[KnownHost, ...]
+
+    def about(self, name: str) -> list[KnownHost]:
+        """Those that match ``name``, in their order."""
+        compared = [entry for entry in self.compared if entry.matches(name)]
+        return sorted((*self.by_name.get(name, ()), *compared), key=lambda entry: entry.line)
 
 
-def read_known_hosts(files: Iterable[str]) -> Iterator[KnownHost]:
-    """The lines of ``files``; a file that is not there has none, and lines that are no entries are passed over.
+def _entries(file: str, name: str) -> list[KnownHost]:
+    """What ``file`` says about ``name``: nothing where it is not there; lines that are no entries are passed over.
 
     Raises OSError for a file that cannot be read: without it no host could be told from another.
     """
-    for file in files:
-        try:
-            with open(file, encoding="utf-8", errors="replace") as stream:
-                lines = stream.read().splitlines()
-        except FileNotFoundError:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            return _parsed(file, stream.read()).about(name)
+    except FileNotFoundError:
+        return []
+
+
+@lru_cache(8)  # a run asks the same files about every node
+def _parsed(file: str, content: str) -> _Entries:
+    by_name: dict[str, tuple[KnownHost, ...]] = {}
+    compared = []
+    for number, line in enumerate(content.splitlines(), 1):
+        fields = line.split()
+        marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
+        if len(fields) < 3 or fields[0].startswith("#"):
             continue
-        for number, line in enumerate(lines, 1):
-            fields = line.split()
-            marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
-            if len(fields) < 3 or fields[0].startswith("#"):
-                continue
-            try:
-                blob = base64.b64decode(fields[2], validate=True)
-            except (ValueError, binascii.Error):
-                continue
-            yield KnownHost(tuple(fields[0].split(",")), HostKey(fields[1], blob), marker, file, number)
+        try:
+            blob = base64.b64decode(fields[2], validate=True)
+        except (ValueError, binascii.Error):
+            continue
+        names = tuple(fields[0].split(","))
+        entry = KnownHost(names, HostKey(fields[1], blob), marker, file, number, _hash_of(names[0]))
+        if entry.hashed or any(special in fields[0] for special in "*?!"):
+            compared.append(entry)
+            continue
+        for name in dict.fromkeys(fields[0].lower().split(",")):
+            by_name[name] = (*by_name.get(name, ()), entry)
+    return _Entries(by_name, tuple(compared))
+
+
+def _hash_of(name: str) -> tuple[bytes, bytes] | None:
+    """Salt and digest of a hashed name; of a broken one none that any name has."""
+    if not name.startswith("|1|"):
+        return None
+    try:
+        _, _, salt, digest = name.split("|")
+        return base64.b64decode(salt, validate=True), base64.b64decode(digest, validate=True)
+    except (ValueError, binascii.Error):
+        return b"", b""
 
 
 @dataclass(frozen=True)
@@ -132,7 +161,7 @@ class HostKeyPolicy:
 
     def _entries(self, host: str, port: int) -> list[KnownHost]:
         name = _known_as(host, port)
-        return [k for k in read_known_hosts(self.files) if k.matches(name)]
+        return [entry for file in self.files for entry in _entries(file, name)]
 
     def _is_known(self, host: str, port: int, key: HostKey) -> bool:
         entries = self._entries(host, port)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
+import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from stackdoctor.collect.dial import hang_up
@@ -118,7 +120,7 @@ def _keys(login: Login, unusable: list[str], deadline: float, ending: Ending) ->
     seen: set[bytes] = set()
     for path in login.keys:
         try:
-            key = paramiko.PKey.from_path(path)
+            key = _key_in(path, _changed(path))
         except OSError as error:
             unusable.append(f"{path}: {error.strerror or error}")
         except (TypeError, paramiko.PasswordRequiredException):
@@ -139,6 +141,23 @@ def _keys(login: Login, unusable: list[str], deadline: float, ending: Ending) ->
     for key in agent_keys:
         if key.asbytes() not in seen and (allowed is None or key.asbytes() in allowed):
             yield f"{key.comment or key.get_name()} of the ssh agent", key
+
+
+@lru_cache(16)  # a run logs in to every node with the same keys
+def _key_in(path: str, changed: tuple[int, int]) -> paramiko.PKey:
+    """The key in a file, as last ``changed``.  Raises what the crypto library does where it is none."""
+    import paramiko
+
+    return paramiko.PKey.from_path(path)
+
+
+def _changed(path: str) -> tuple[int, int]:
+    """When the key and its certificate were last written (0: it has none)."""
+    try:
+        certificate = os.stat(f"{path}-cert.pub").st_mtime_ns
+    except FileNotFoundError:
+        certificate = 0
+    return os.stat(path).st_mtime_ns, certificate
 
 
 def _ready(key: paramiko.PKey, login: Login) -> paramiko.PKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,7 +17,12 @@ __all__ = ["Process", "Processes"]
 
 # etime and etimes have the same heading; procps 3.2 has neither etimes nor widths
 _HEADER = ("PID", "PPID", "USER", "STAT", "STARTED", "ELAPSED", "%CPU", "%MEM", "RSS", "NLWP", "WCHAN", "COMMAND")
-_BEFORE_COMMAND = 15  # the start has five words: Sun Nov 22 16:04:37 2026
+_NUMBER = r"\s+([0-9]{1,18})"
+_LINE = re.compile(  # the start has five words: Sun Nov 22 16:04:37 2026
+    rf"\s*([0-9]{{1,18}}){_NUMBER}\s+(\S+)\s+(\S+)(?:\s+\S+){{5}}\s+(\S+)\s+(\S+)\s+(\S+){_NUMBER}"
+    r"\s+([0-9]{1,18}|-)\s+(\S+)(?:\s+(.*))?",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -99,22 +105,21 @@ class Processes:
 
 
 def _process(line: str, evidence: Evidence) -> Process:
-    words = line.split(None, _BEFORE_COMMAND)
-    if len(words) < _BEFORE_COMMAND:
+    match = _LINE.match(line)
+    if not match:
         raise ParseError(f"not a process: {excerpt(line)}")
-    pid, ppid, user, stat = words[:4]
-    elapsed, cpu, memory, rss, threads, wchan = words[9:_BEFORE_COMMAND]
-    args = words[_BEFORE_COMMAND].rstrip() if len(words) > _BEFORE_COMMAND else ""
+    pid, ppid, user, stat, elapsed, cpu, memory, rss, threads, wchan, args = match.groups("")
+    args = args.rstrip()
     return Process(
-        whole(pid),
-        whole(ppid),
+        int(pid),
+        int(ppid),
         user,
         stat,
         _seconds(elapsed),
         decimal(cpu) or 0.0,
         decimal(memory) or 0.0,
-        whole(rss),
-        1 if threads == "-" else whole(threads),
+        int(rss),
+        1 if threads == "-" else int(threads),
         "" if wchan == "-" else wchan,
         args,
         of_command(args),
@@ -128,6 +133,8 @@ def _seconds(elapsed: str) -> int:
     >>> _seconds("2394"), _seconds("03:05"), _seconds("2-01:00:05")
     (2394, 185, 176405)
     """
+    if elapsed.isdigit():
+        return whole(elapsed)
     days, dash, clock = elapsed.rpartition("-")
     if dash and not days:
         return 0  # ps prints a negative age when the clock was set back

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from stackdoctor.facts.service_aliases import DEVSTACK, SAME
@@ -139,6 +140,7 @@ def of_container(name: str) -> str:
     return _known(plain) or plain.replace("_", "-")
 
 
+@lru_cache(8192)  # a node's processes are read for its roles and for its checks, and nodes run the same
 def of_command(line: str) -> str:
     """The service that a process with command line ``line`` is; empty for what is none of OpenStack's or below it.
 

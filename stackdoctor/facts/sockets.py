@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from stackdoctor.errors import ParseError
@@ -190,6 +191,7 @@ def _netstat(line: str, evidence: Evidence) -> Socket:
     )
 
 
+@lru_cache(8192)
 def _address(words: str) -> tuple[str, int]:
     """Address and port of ``192.0.2.1:22``, ``[::1]%lo:22``, ``::ffff:192.0.2.1:22`` or ``*:*``.
 
