@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from stackdoctor.collect.agent import source, wanted
+from stackdoctor.collect.agent import program, source, wanted
+from stackdoctor.collect.agent.wire import BOOT
 from stackdoctor.collect.plan import Plan
 from stackdoctor.model import Result, Status
 
@@ -44,12 +45,9 @@ class Frame:
 
 def bootstrap() -> str:
     """The command for the login shell (sh, csh or fish alike): run what comes on standard input, its length first."""
-    program = (
-        'import sys;sys.version_info<(3,6) and (sys.stdout.write("SD1 nopython\\n"),sys.exit(97));'
-        "del sys.path[0];b=sys.stdin.buffer;s=b.read(int(b.readline()));"
-        'exec(compile(s,"stackdoctor-agent","exec"),{"__name__":"__agent__","SOURCE":s})'
-    )
+    refuse = 'import sys;sys.version_info<(3,6) and (sys.stdout.write("SD1 nopython\\n"),sys.exit(97));'
     script = 'command -v python3 >/dev/null 2>&1 && exec python3 -EsS -c "$0"; echo SD1 nopython; exit 97'
+    program = f"{refuse}del sys.path[0];{BOOT}"
     return f"exec sh -c {_quoted(script)} {_quoted(program)}"
 
 
@@ -61,9 +59,8 @@ def _quoted(text: str) -> str:
 
 
 def opening(plan: Plan) -> bytes:
-    """What is written to the agent's standard input: its source, then ``plan``, each behind its length in a line."""
-    program, wire = source(wanted(logs=plan.logs is not None, apis=bool(plan.apis))), plan.wire()
-    return b"%d\n%b%d\n%b" % (len(program), program, len(wire), wire)
+    """What is written to the agent's standard input: the program, then ``plan``."""
+    return program(source(wanted(logs=plan.logs is not None, apis=bool(plan.apis)))) + plan.packed
 
 
 def encode(header: Mapping[str, object], out: bytes = b"", err: bytes = b"") -> bytes:

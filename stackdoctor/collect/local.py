@@ -82,7 +82,7 @@ def start_local(ending: Ending) -> LocalChannel:
     try:
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-c", program],
+                [sys.executable, "-IS", "-c", program],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=errors,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
+from stackdoctor.collect.agent.wire import packed
 from stackdoctor.collect.api_reads import API_SOURCE, OPENRC_FILES, ApiRead, reads_wire
 from stackdoctor.model import Probe
 
@@ -78,12 +79,14 @@ class Plan:
         """What has an answer of every node, be it why there is none."""
         return (*self.probes, *((LOG_PROBE,) if self.logs else ()), *((API_SOURCE,) if self.apis else ()))
 
-    def wire(self) -> bytes:
-        """The plan as the node agent reads it (JSON, UTF-8)."""
-        return self._wire
+    @cached_property
+    def packed(self) -> bytes:
+        """`wire` as it is sent: every node of a run gets the same bytes."""
+        return packed(self.wire)
 
     @cached_property
-    def _wire(self) -> bytes:
+    def wire(self) -> dict[str, Any]:
+        """The plan as the node agent reads it: what JSON can say."""
         logs: dict[str, object] | None = None
         if self.logs is not None:
             logs = {
@@ -103,19 +106,17 @@ class Plan:
                     for p in self.logs.patterns
                 ],
             }
-        return json.dumps(
-            {
-                "version": 1,
-                "parallel": self.parallel,
-                "seconds": self.seconds,
-                "cpu": self.cpu,
-                "bytes": self.most_bytes,
-                "restraint": self.restraint,
-                "probes": [asdict(p) for p in self.probes],
-                "logs": logs,
-                "apis": self._apis(),
-            }
-        ).encode()
+        return {
+            "version": 1,
+            "parallel": self.parallel,
+            "seconds": self.seconds,
+            "cpu": self.cpu,
+            "bytes": self.most_bytes,
+            "restraint": self.restraint,
+            "probes": [asdict(p) for p in self.probes],
+            "logs": logs,
+            "apis": self._apis(),
+        }
 
     def _apis(self) -> dict[str, object] | None:
         if not self.apis:

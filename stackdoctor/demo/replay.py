@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ NOT_RECORDED = "not in the recording"
 _LARGEST = 16 * 1024 * 1024
 
 Opening = tuple[bytes, dict[str, Any]]
-"""What the tool sends first: the agent's source, and the plan."""
+"""What the tool sends first: the agent, and the plan."""
 
 
 class Readable(Protocol):
@@ -30,11 +31,22 @@ class Readable(Protocol):
 
 def read_opening(stream: Readable) -> Opening:
     """The agent's source and the plan from a connection.  Raises ValueError when it is something else."""
-    source = _piece(stream)
-    plan = json.loads(_piece(stream))
+    source, _ = _content(stream), _piece(stream)
+    plan = json.loads(_content(stream))
     if not isinstance(plan, dict) or not isinstance(plan.get("probes"), list):
         raise ValueError("this is no plan")
     return source, plan
+
+
+def _content(stream: Readable) -> bytes:
+    unpacking = zlib.decompressobj()
+    try:
+        content = unpacking.decompress(_piece(stream), _LARGEST)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not unpacking.eof:
+        raise ValueError(f"a piece of more than {_LARGEST} bytes")
+    return content
 
 
 def _piece(stream: Readable) -> bytes:

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from stackdoctor.collect.agent import ARCHIVED, source
+from stackdoctor.collect.agent import ARCHIVED, program, source
+from stackdoctor.collect.agent.wire import BOOT, packed
 from stackdoctor.collect.plan import LogScan, Plan
 from stackdoctor.errors import UsageError
 
@@ -22,10 +23,6 @@ AT_MOST = 3000
 """Logs of one tree: each is held open."""
 TOGETHER = 400
 SECONDS = 1800.0
-BOOT = (
-    "import sys;b=sys.stdin.buffer;s=b.read(int(b.readline()));"
-    'exec(compile(s,"stackdoctor-agent","exec"),{"__name__":"__agent__"})'
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def scan_copies(
 
     ``utc_offset`` is of the node, seconds east of UTC: most stamps have no zone.
     """
-    wire: dict[str, Any] = json.loads(Plan((), scan).wire())["logs"]
+    wire: dict[str, Any] = Plan((), scan).wire["logs"]
     plan = {**wire, "sources": [], "until": until}
     said: dict[str, Any] = {"since": until - scan.window, "until": until, "grep": "gnu", "files": [], "hits": []}
     for part in _runs(plan, logs, files, utc_offset, until):
@@ -99,7 +96,6 @@ def _runs(
 
 
 def _run(plan: dict[str, Any], fds: tuple[int, ...], utc_offset: int) -> dict[str, Any]:
-    program, wire = source(ARCHIVED), json.dumps(plan).encode()
     minutes = abs(utc_offset) // 60
     # POSIX turns the sign round: UTC-2:00 is east of it
     zone = f"UTC{'-' if utc_offset >= 0 else '+'}{minutes // 60}:{minutes % 60:02d}"
@@ -114,7 +110,7 @@ def _run(plan: dict[str, Any], fds: tuple[int, ...], utc_offset: int) -> dict[st
         assert process.stdin is not None
         assert process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(b"%d\n%b%d\n%b" % (len(program), program, len(wire), wire))
+            process.stdin.write(program(source(ARCHIVED)) + packed(plan))
             process.stdin.flush()
         said = process.stdout.read()
         with contextlib.suppress(BrokenPipeError):

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 import pytest
 
-from stackdoctor.collect.frames import FrameReader
+from stackdoctor.collect.agent import source as program_source
+from stackdoctor.collect.agent import wanted
+from stackdoctor.collect.agent.wire import packed, piece
+from stackdoctor.collect.frames import FrameReader, opening
 from stackdoctor.collect.plan import Plan
 from stackdoctor.demo.replay import read_opening, replay
 from stackdoctor.model import Node, NodeResults, Probe
 
+EMPTY = piece(zlib.compress(b""))
+
 
 def test_the_opening_is_taken_apart() -> None:
-    wire = Plan((Probe("df", ("df",)),)).wire()
-    source, plan = read_opening(io.BytesIO(b"4\npass%d\n" % len(wire) + wire))
-    assert source == b"pass"
+    source, plan = read_opening(io.BytesIO(opening(Plan((Probe("df", ("df",)),)))))
+    assert source == program_source(wanted(logs=False, apis=False))
     assert plan["probes"][0]["id"] == "df"
 
 
-@pytest.mark.parametrize("data", [b"", b"x\n", b"-1\n", b"4\npa", b"4\npass2\n[]", b"0\n99999999999\n", b"0\n2\n{}"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"x\n", b"-1\n", b"4\npa", b"99999999999\n", b"4\npass0\n" + packed({"probes": []})),
+        *(EMPTY + b"0\n" + rest for rest in (b"", b"2\n{}", packed([]), packed({}), packed("x" * 17_000_000))),
+    ],
+)
 def test_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_opening(io.BytesIO(data))

@@ -7,24 +7,42 @@ everything it started as soon as its standard input closes.
 
 from __future__ import annotations
 
+import marshal
 import re
+import zlib
 from functools import cache
 from importlib.resources import files
+from importlib.util import MAGIC_NUMBER
 
-__all__ = ["ARCHIVED", "PARTS", "source", "wanted"]
+from stackdoctor.collect.agent.wire import piece
 
-ALWAYS = ("secrets", "wire", "burden", "commands", "loop", "reading", "aside", "asker")
+__all__ = ["ARCHIVED", "PARTS", "program", "source", "wanted"]
+
+ALWAYS = ("untyped", "secrets", "wire", "burden", "commands", "loop", "reading", "aside", "asker")
 LOGS = ("stamps", "records", "unpacked", "logfile", "logscan")
 APIS = ("apis", "openrc", "cloudlogin")
 PARTS = (*ALWAYS, *LOGS, *APIS, "entry")
 """The modules in the order in which they are sent: each needs only those before it."""
 
 ARCHIVED = (
-    *("secrets", "burden", "commands", "loop", "stamps", "records", "unpacked", "logfile", "logscan", "archived"),
+    *(
+        "untyped",
+        "secrets",
+        "wire",
+        "burden",
+        "commands",
+        "loop",
+        "stamps",
+        "records",
+        "unpacked",
+        "logfile",
+        "logscan",
+        "archived",
+    ),
 )
 """The modules that scan the logs of an archive, on this machine; no node gets the last one."""
 
-_OWN_IMPORT = re.compile(r"^from stackdoctor\.collect\.agent\.\w+ import (?:\([^)]*\)|[^\n]*)\n", re.MULTILINE)
+_NOT_SENT = re.compile(r"^from (?:stackdoctor\.collect\.agent\.\w+|typing) import (?:\([^)]*\)|[^\n]*)\n", re.MULTILINE)
 
 
 def wanted(*, logs: bool, apis: bool) -> tuple[str, ...]:
@@ -34,7 +52,14 @@ def wanted(*, logs: bool, apis: bool) -> tuple[str, ...]:
 
 @cache
 def source(modules: tuple[str, ...] = PARTS) -> bytes:
-    """The program as it is sent: its modules as one file, which imports nothing of this package."""
+    """The program: its modules as one file, which imports nothing of this package, and no ``typing``."""
     folder = files("stackdoctor.collect.agent")
     parts = (folder.joinpath(f"{part}.py").read_text(encoding="utf-8") for part in modules)
-    return "\n".join(_OWN_IMPORT.sub("", part) for part in parts).encode()
+    return "\n".join(_NOT_SENT.sub("", part) for part in parts).encode()
+
+
+@cache
+def program(written: bytes) -> bytes:
+    """A source as it is sent (wire.BOOT): with what it compiles to, for a Python like this one."""
+    compiled = marshal.dumps(compile(written, "stackdoctor-agent", "exec", dont_inherit=True, optimize=2))
+    return piece(zlib.compress(written)) + piece(MAGIC_NUMBER + zlib.compress(compiled))

@@ -11,6 +11,7 @@ from stackdoctor.collect.agent.logscan import LogScan
 from stackdoctor.collect.agent.loop import Hangup, Loop
 from stackdoctor.collect.agent.records import RECORD, read_at
 from stackdoctor.collect.agent.stamps import Stamps
+from stackdoctor.collect.agent.wire import unpacked
 
 DAY = 86400.0
 
@@ -63,9 +64,8 @@ def scan(plan: Dict[str, Any]) -> bytes:
 
 
 if __name__ == "__agent__":
-    given = sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
     try:
-        plan = json.loads(given.decode("utf-8"))
+        plan = unpacked(sys.stdin.buffer)
         said = json.dumps({"newest": newest(plan)}).encode("ascii") if "newest" in plan else scan(plan)
         sys.stdout.buffer.write(said)
         sys.stdout.flush()

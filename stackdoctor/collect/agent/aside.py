@@ -14,14 +14,17 @@ SILENT = "its file system did not answer within %g s"
 GIVEN_UP = "not tried: %d reads before it are blocked by their file systems"
 
 
-class Found(NamedTuple):
-    """One file: its content, None where it is none to read, or why it could not be read."""
-
-    path: str
-    began: float
-    seconds: float
-    content: Optional[bytes]
-    error: Optional[OSError]
+Found = NamedTuple(
+    "Found",
+    [
+        ("path", str),
+        ("began", float),
+        ("seconds", float),
+        ("content", Optional[bytes]),
+        ("error", Optional[OSError]),
+    ],
+)
+"""One file: its content, None where it is none to read, or why it could not be read."""
 
 
 class Reading:

@@ -4,13 +4,12 @@ import errno
 import glob
 import os
 import re
-import shutil
 import time
 from collections import OrderedDict
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from stackdoctor.collect.agent.aside import Found, Reader, Reading
-from stackdoctor.collect.agent.commands import PIECE, Child, Ended, shlex_join, start
+from stackdoctor.collect.agent.commands import PIECE, Child, Ended, shlex_join, start, which
 from stackdoctor.collect.agent.loop import Loop
 from stackdoctor.collect.agent.reading import without_comments
 from stackdoctor.collect.agent.secrets import redact, redacted_text
@@ -99,10 +98,10 @@ class Asker:
 
     def locate(self, probe: Dict[str, Any], program: str, then: Callable[[List[str]], None]) -> None:
         """Find out how ``program`` is run here: as it is, through sudo, or in a container; or say that it is not."""
-        if shutil.which(program):
+        if which(program):
             self.privileged(probe, then)
             return
-        runtime = next((r for r in ("docker", "podman") if shutil.which(r)), None) if probe["container"] else None
+        runtime = next((r for r in ("docker", "podman") if which(r)), None) if probe["container"] else None
         if runtime is None:
             self.refuse(probe, shlex_join(probe["argv"]), "missing", "%s is not on this node" % program)
             return
@@ -135,7 +134,7 @@ class Asker:
         if os.getuid() == 0 or not probe["root"]:
             then([])
             return
-        if not shutil.which("sudo"):
+        if not which("sudo"):
             self.refuse(probe, shlex_join(probe["argv"]), "denied", "it needs root, and there is no sudo", subject)
             return
 
@@ -201,7 +200,7 @@ class Asker:
     def locate_list(
         self, probe: Dict[str, Any], argv: List[str], prefix: List[str], then: Callable[[Ended], None]
     ) -> None:
-        if argv[0] != probe["argv"][0] and not prefix and not shutil.which(argv[0]):
+        if argv[0] != probe["argv"][0] and not prefix and not which(argv[0]):
             self.refuse(probe, shlex_join(argv), "missing", "%s is not on this node" % argv[0])
             return
         self.listing(prefix + environment(probe) + argv, then)
@@ -306,7 +305,7 @@ class Asker:
 
 def runnable(probe: Dict[str, Any]) -> Dict[str, Any]:
     """``probe`` without the forms whose program is not here, if there is one left then."""
-    forms = [form for form in [probe["argv"]] + probe["otherwise"] if shutil.which(form[0])]
+    forms = [form for form in [probe["argv"]] + probe["otherwise"] if which(form[0])]
     return dict(probe, argv=forms[0], otherwise=forms[1:]) if forms else probe
 
 

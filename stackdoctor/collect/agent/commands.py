@@ -1,6 +1,5 @@
 """One running command: its pipes, its time-out, its process group."""
 
-import contextlib
 import errno
 import os
 import shlex
@@ -15,16 +14,19 @@ GRACE = 0.5  # after a command ended, for what it left holding its pipes
 STUBBORN = 2.0  # between SIGTERM and SIGKILL
 
 
-class Ended(NamedTuple):
-    """How a command ended; ``status`` as in the tool's model."""
-
-    status: str
-    exit: Optional[int]
-    out: bytes
-    err: bytes
-    started: float
-    seconds: float
-    reason: str
+Ended = NamedTuple(
+    "Ended",
+    [
+        ("status", str),
+        ("exit", Optional[int]),
+        ("out", bytes),
+        ("err", bytes),
+        ("started", float),
+        ("seconds", float),
+        ("reason", str),
+    ],
+)
+"""How a command ended; ``status`` as in the tool's model."""
 
 
 class Child:
@@ -104,8 +106,10 @@ class Child:
                 pass  # it has the end of its pipes and of its parent left to notice
         for pid, born in self.family.items():
             if born_at(pid) == born:  # a number that was given to another process since is not ours
-                with contextlib.suppress(OSError):
+                try:
                     os.kill(pid, number)
+                except OSError:
+                    pass  # it has ended
 
     def next_event(self) -> float:
         if self.exited:
@@ -200,6 +204,15 @@ def start(
         status = {errno.ENOENT: "missing", errno.EACCES: "denied", errno.EPERM: "denied"}.get(number, "not-run")
         on_end(Ended(status, None, b"", b"", time.time(), 0.0, "%s: %s" % (argv[0], getattr(error, "strerror", error))))
         return None
+
+
+def which(program: str) -> str:
+    """Where a program is; empty where it is not.  shutil takes longer to import than to ask for all of them."""
+    for folder in ("",) if "/" in program else os.environ["PATH"].split(":"):
+        path = os.path.join(folder, program)
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
+    return ""
 
 
 def shlex_join(argv: Iterable[str]) -> str:

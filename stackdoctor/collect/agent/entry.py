@@ -7,7 +7,6 @@ import os
 import re
 import resource
 import select
-import shutil
 import signal
 import sys
 import threading
@@ -17,15 +16,11 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 from stackdoctor.collect.agent.asker import Asker
 from stackdoctor.collect.agent.burden import step_back, trouble
 from stackdoctor.collect.agent.cloudlogin import API_SOURCE, NO_RC, read_apis
-from stackdoctor.collect.agent.commands import F_SETPIPE_SZ, Child, Ended, start
+from stackdoctor.collect.agent.commands import F_SETPIPE_SZ, Child, Ended, start, which
 from stackdoctor.collect.agent.logscan import LogScan
 from stackdoctor.collect.agent.loop import Hangup, Loop
-from stackdoctor.collect.agent.wire import Post, frame, write_all
+from stackdoctor.collect.agent.wire import BOOT, Post, frame, packed, piece, unpacked, write_all
 
-BOOT = (
-    "import sys;b=sys.stdin.buffer;s=b.read(int(b.readline()));"
-    'exec(compile(s,"stackdoctor-agent","exec"),{"__name__":"__agent__","SOURCE":s})'
-)
 LOGS = {"id": "logs.hits"}
 SCAN = "grep -E -a -b -f SIGNATURES LOGS"
 FILES = 4096  # every log of the window is held open
@@ -142,7 +137,7 @@ def ask_apis(plan: Dict[str, Any], loop: Loop, asker: Asker) -> None:
 
     if not serves_apis():
         asker.refuse({"id": API_SOURCE}, " ".join(files), "missing", "no API is served here")
-    elif os.getuid() and shutil.which("sudo"):
+    elif os.getuid() and which("sudo"):
         asker.listing(["sudo", "-n", "true"], allowed)
     elif any(glob.glob(pattern) for pattern in files):
         beside([])
@@ -194,8 +189,8 @@ def read_apis_apart(plan: Dict[str, Any], loop: Loop, asker: Asker, prefix: List
 
 def opening_of(wire: Dict[str, Any]) -> Any:
     """A pipe that holds this agent and its plan, and stays open: its end would mean that nobody listens."""
-    source, plan = globals().get("SOURCE", b""), json.dumps(wire).encode("ascii")
-    opening = b"%d\n%b%d\n%b" % (len(source), source, len(plan), plan)
+    source, compiled = globals()["PROGRAM"]  # as BOOT received it
+    opening = piece(source) + piece(compiled) + packed(wire)
     read, write = os.pipe()
     fcntl.fcntl(write, F_SETPIPE_SZ, 1 << 20)
     os.write(write, opening)
@@ -206,7 +201,7 @@ def scan_logs(plan: Dict[str, Any], loop: Loop, asker: Asker) -> None:
     def scan() -> None:
         LogScan(plan["logs"], loop, lambda ended: asker.send(LOGS, "", SCAN, ended)).begin()
 
-    if os.getuid() == 0 or not shutil.which("sudo"):
+    if os.getuid() == 0 or not which("sudo"):
         scan()
         return
 
@@ -253,7 +248,6 @@ def frames(stream: bytes) -> Iterator[bytes]:
 
 
 if __name__ == "__agent__":
-    received = sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
-    status = main(json.loads(received.decode("utf-8")))
+    status = main(unpacked(sys.stdin.buffer))
     sys.stdout.flush()
     os._exit(status)

@@ -11,12 +11,8 @@ RECORD = 1 << 16
 _WHO = re.compile(rb" *(?:\d{1,10}(?= )|\S{1,80}(?: +\S{1,80})?)")
 
 
-class Identity(NamedTuple):
-    """The time of a record, what all its lines begin with, and whether that tells it from the next record."""
-
-    time: float
-    head: bytes
-    exact: bool
+Identity = NamedTuple("Identity", [("time", float), ("head", bytes), ("exact", bool)])
+"""The time of a record, what all its lines begin with, and whether that tells it from the next record."""
 
 
 def identity(stamps: Stamps, line: bytes) -> Optional[Identity]:

@@ -31,128 +31,112 @@ _ASSIGNED = re.compile(
 _HEADER = re.compile(rb"X-[\w-]{0,30}\Z", re.IGNORECASE)
 _HARMLESS = frozenset((b"yes", b"no", b"none", b"null", b"true", b"false"))  # "using password: YES" is worth knowing
 
+# What a line has that the pattern needs, the pattern (compiled when the first such line comes: few ever are on a node),
+# and what stays behind the secret.
 _OTHERS = (
     # scheme://user:password@host; the password may hold a slash or an at-sign, and a port is none
     (
         b"://",
-        re.compile(
-            rb"(://[^\s:/@,\"']{0,200}:)(?!\d{1,5}(?:[/,?#\\\s]|\Z))[^\s@\"']{1,500}@(?:[^\s@\"',/:]{0,200}@){0,3}"
-        ),
+        rb"(://[^\s:/@,\"']{0,200}:)(?!\d{1,5}(?:[/,?#\\\s]|\Z))[^\s@\"']{1,500}@(?:[^\s@\"',/:]{0,200}@){0,3}",
         b"@",
     ),
     # the further hosts of a transport_url
-    (b"@", re.compile(rb"(,[^\s:/@,\"']{1,200}:)[^\s@,\"']{1,500}@"), b"@"),
-    (b"iscsi://", re.compile(rb"(iscsi://[^\s%@/\"']{1,200}%)[^\s@\"']{1,500}@"), b"@"),
-    (b"{", re.compile(rb"(\{\w{0,40}(?:pass|password|secret|cookie),[ \t]{0,5}(?:<<)?\")[^\"\\]{1,4096}"), b""),
+    (b"@", rb"(,[^\s:/@,\"']{1,200}:)[^\s@,\"']{1,500}@", b"@"),
+    (b"iscsi://", rb"(iscsi://[^\s%@/\"']{1,200}%)[^\s@\"']{1,500}@", b"@"),
+    (b"{", rb"(\{\w{0,40}(?:pass|password|secret|cookie),[ \t]{0,5}(?:<<)?\")[^\"\\]{1,4096}", b""),
     (
         b"uthorization",
-        re.compile(rb"([Aa]uthorization[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?\w{1,20} )[\w+/=.~-]{1,4096}"),
+        rb"([Aa]uthorization[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?\w{1,20} )[\w+/=.~-]{1,4096}",
         b"",
     ),
     (
         b"-",
-        re.compile(
-            rb"(--?(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token)|setcookie)[ \t]{1,20})(?!-)" + _WORD,
-            re.IGNORECASE,
-        ),
+        rb"(?i)(--?(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token)|setcookie)[ \t]{1,20})(?!-)" + _WORD,
         b"",
     ),
-    (b"user", re.compile(rb"((?:incoming|outgoing)user[ \t]{1,20}\S{1,200}[ \t]{1,20})[^\s\"'\\]{1,500}"), b""),
+    (b"user", rb"((?:incoming|outgoing)user[ \t]{1,20}\S{1,200}[ \t]{1,20})[^\s\"'\\]{1,500}", b""),
     # keepalived, Redis
-    (b"a", re.compile(rb"(\b(?:auth_pass|requirepass|masterauth)[ \t]{1,20})[^\s\"'\\]{1,500}"), b""),
+    (b"a", rb"(\b(?:auth_pass|requirepass|masterauth)[ \t]{1,20})[^\s\"'\\]{1,500}", b""),
     # what mysql takes without a space, "CHAP user secret", haproxy, SNMP, swift, cookies of sessions
-    (b"-p", re.compile(rb"(\bmysql\w{0,10}\b[^\n|;]{0,400}?[ \t]-p)(?![ \t])[^\s\"']{1,500}"), b""),
-    (b"CHAP", re.compile(rb"(\bCHAP[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}"), b""),
-    (b"stats auth", re.compile(rb"(\bstats auth[ \t]{1,20}[^\s:]{1,200}:)\S{1,500}"), b""),
-    (b"community", re.compile(rb"(\br[ow]community6?[ \t]{1,20})\S{1,500}"), b""),
-    (b"hash_path_", re.compile(rb"(\bswift_hash_path_(?:suffix|prefix)[ \t]{0,20}=[ \t]{0,20})\S{1,500}"), b""),
+    (b"-p", rb"(\bmysql\w{0,10}\b[^\n|;]{0,400}?[ \t]-p)(?![ \t])[^\s\"']{1,500}", b""),
+    (b"CHAP", rb"(\bCHAP[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}", b""),
+    (b"stats auth", rb"(\bstats auth[ \t]{1,20}[^\s:]{1,200}:)\S{1,500}", b""),
+    (b"community", rb"(\br[ow]community6?[ \t]{1,20})\S{1,500}", b""),
+    (b"hash_path_", rb"(\bswift_hash_path_(?:suffix|prefix)[ \t]{0,20}=[ \t]{0,20})\S{1,500}", b""),
     # programs that take a password as an option or a word of its own
     (
         b"-",
-        re.compile(
-            rb"(\b(?:redis-cli|sshpass|ipmitool|ldap(?:search|modify|add)|snmp\w{1,10}"
-            rb"|(?:docker|podman|skopeo) login)\b[^\n|;]{0,300}?[ \t]-[apPwAX][ \t]{0,3})[^\s-][^\s\"']{0,500}"
-        ),
+        rb"(\b(?:redis-cli|sshpass|ipmitool|ldap(?:search|modify|add)|snmp\w{1,10}"
+        rb"|(?:docker|podman|skopeo) login)\b[^\n|;]{0,300}?[ \t]-[apPwAX][ \t]{0,3})[^\s-][^\s\"']{0,500}",
         b"",
     ),
     (
         b"curl",
-        re.compile(rb"(\bcurl\b[^\n|;]{0,400}?[ \t](?:-u|--user)[ \t=]{0,3}[\"']?[^\s:]{1,100}:)[^\s\"']{1,500}"),
+        rb"(\bcurl\b[^\n|;]{0,400}?[ \t](?:-u|--user)[ \t=]{0,3}[\"']?[^\s:]{1,100}:)[^\s\"']{1,500}",
         b"",
     ),
     (
         b"_",
-        re.compile(
-            rb"(\b(?:change_password|add_user|authenticate_user)[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}"
-        ),
+        rb"(\b(?:change_password|add_user|authenticate_user)[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}",
         b"",
     ),
-    (b"createUser", re.compile(rb"(\bcreateUser[ \t]{1,20}\S{1,200}[ \t]{1,20}\w{1,20}[ \t]{1,20})\S{1,500}"), b""),
+    (b"createUser", rb"(\bcreateUser[ \t]{1,20}\S{1,200}[ \t]{1,20}\w{1,20}[ \t]{1,20})\S{1,500}", b""),
     (
         b"--",
-        re.compile(
-            rb"(--(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token))[\"']?[ \t,=]{1,5}[bu]?[\"'])[^\"']{1,500}",
-            re.IGNORECASE,
-        ),
+        rb"(?i)(--(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token))[\"']?[ \t,=]{1,5}[bu]?[\"'])[^\"']{1,500}",
         b"",
     ),
     (
         b"passwd",
-        re.compile(rb"(\becho[ \t]{1,5}(?:-\w[ \t]{1,5})?)[^|]{1,500}(?=\|[ \t]{0,5}(?:sudo )?(?:ch)?passwd)"),
+        rb"(\becho[ \t]{1,5}(?:-\w[ \t]{1,5})?)[^|]{1,500}(?=\|[ \t]{0,5}(?:sudo )?(?:ch)?passwd)",
         b" ",
     ),
-    (b"chpasswd", re.compile(rb"([\"'\[, ]\w{1,32}:)[^\s\"'\]:,|]{1,500}(?=[\"'\],])"), b""),
+    (b"chpasswd", rb"([\"'\[, ]\w{1,32}:)[^\s\"'\]:,|]{1,500}(?=[\"'\],])", b""),
     # what stands without a sign between name and value, or within brackets
     (
         b"(",
-        re.compile(rb"(\([bu]?[\"']\w{0,40}(?:passw(?:or)?d|secret|token)[\"'],[ \t]{0,5}[bu]?[\"'])[^\"']{1,500}"),
+        rb"(\([bu]?[\"']\w{0,40}(?:passw(?:or)?d|secret|token)[\"'],[ \t]{0,5}[bu]?[\"'])[^\"']{1,500}",
         b"",
     ),
-    (b"(", re.compile(rb"(\bpassword\([\"'])[^\"']{1,500}", re.IGNORECASE), b""),
+    (b"(", rb"(?i)(\bpassword\([\"'])[^\"']{1,500}", b""),
     # what programs say of one: required, incorrect, expired, not set
     (
         b"assword is ",
-        re.compile(
-            rb"(\b[Pp]assword is )(?!(?:required|needed|incorrect|wrong|invalid|expired|not|too|empty)\b)\S{1,500}"
-        ),
+        rb"(\b[Pp]assword is )(?!(?:required|needed|incorrect|wrong|invalid|expired|not|too|empty)\b)\S{1,500}",
         b"",
     ),
     (
         b"assword",
-        re.compile(
-            rb"((?:^|\] )[ \t]{0,20}user[ \t]{1,20}\S{1,200}[ \t]{1,20}(?:insecure-)?password[ \t]{1,20})\S{1,500}"
-        ),
+        rb"((?:^|\] )[ \t]{0,20}user[ \t]{1,20}\S{1,200}[ \t]{1,20}(?:insecure-)?password[ \t]{1,20})\S{1,500}",
         b"",
     ),
     (
         b'"',
-        re.compile(rb"(\b(?:secret|psk)[ \t]{1,5}\")[^\"]{1,500}", re.IGNORECASE),
+        rb"(?i)(\b(?:secret|psk)[ \t]{1,5}\")[^\"]{1,500}",
         b"",
     ),
-    (b";", re.compile(rb"(\bsecret[ \t]{1,20})[^\s;\"'=:]{4,500}(?=;)"), b""),
-    (b"auth-pass", re.compile(rb"(\bauth-pass[ \t]{1,20}\S{1,200}[ \t]{1,20})\S{1,500}"), b""),
-    (b"pwd=", re.compile(rb"(\bpwd=)(?!/)[^\s;&\"']{1,500}"), b""),
-    (b"secret,", re.compile(rb"(\bsecret,[^\s]{0,200}?\bdata=)[^\s,]{1,4096}"), b""),
+    (b";", rb"(\bsecret[ \t]{1,20})[^\s;\"'=:]{4,500}(?=;)", b""),
+    (b"auth-pass", rb"(\bauth-pass[ \t]{1,20}\S{1,200}[ \t]{1,20})\S{1,500}", b""),
+    (b"pwd=", rb"(\bpwd=)(?!/)[^\s;&\"']{1,500}", b""),
+    (b"secret,", rb"(\bsecret,[^\s]{0,200}?\bdata=)[^\s,]{1,4096}", b""),
     (
         b"",
-        re.compile(
-            rb"(\bIDENTIFIED (?:WITH \S{1,60} )?(?:BY|AS)(?: PASSWORD)? \\{0,3}[\"'])[^\"'\\]{1,500}", re.IGNORECASE
-        ),
+        rb"(?i)(\bIDENTIFIED (?:WITH \S{1,60} )?(?:BY|AS)(?: PASSWORD)? \\{0,3}[\"'])[^\"'\\]{1,500}",
         b"",
     ),
-    (b"$", re.compile(rb"()\$(?:1|5|6|2[aby]|y|apr1)\$[\w./$=,-]{16,500}"), b""),  # crypt(5)
-    (b"/tokens/", re.compile(rb"(/tokens/)[\w-]{16,4096}"), b""),
-    (b"oken%3", re.compile(rb"(token%3[Dd])[^\s&%\"']{1,4096}"), b""),
-    (b"oken", re.compile(rb"(\btoken[ \t:=]{1,5}[\"']?)[0-9a-f-]{32,36}\b", re.IGNORECASE), b""),
+    (b"$", rb"()\$(?:1|5|6|2[aby]|y|apr1)\$[\w./$=,-]{16,500}", b""),  # crypt(5)
+    (b"/tokens/", rb"(/tokens/)[\w-]{16,4096}", b""),
+    (b"oken%3", rb"(token%3[Dd])[^\s&%\"']{1,4096}", b""),
+    (b"oken", rb"(?i)(\btoken[ \t:=]{1,5}[\"']?)[0-9a-f-]{32,36}\b", b""),
     (
         b"oken",
-        re.compile(rb"([\"']token[\"']:[ \t]{0,5}\{[^{}]{0,400}?[\"']id[\"']:[ \t]{0,5}[bu]?[\"'])[^\"']{1,4096}"),
+        rb"([\"']token[\"']:[ \t]{0,5}\{[^{}]{0,400}?[\"']id[\"']:[ \t]{0,5}[bu]?[\"'])[^\"']{1,4096}",
         b"",
     ),
-    (b"ey", re.compile(rb"(\bkey[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?)[\w+/]{24,200}={0,2}(?![\w-])"), b""),
-    (b"ookie:", re.compile(rb"((?:Set-)?Cookie:[ \t]{0,5})[^\r\n\"']{1,4096}"), b""),
-    (b"gAAAA", re.compile(rb"()gAAAA[\w=-]{20,}"), b""),  # Fernet
-    (b"AQ", re.compile(rb"()\bAQ[\w+/]{36,38}=="), b""),  # Ceph
+    (b"ey", rb"(\bkey[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?)[\w+/]{24,200}={0,2}(?![\w-])", b""),
+    (b"ookie:", rb"((?:Set-)?Cookie:[ \t]{0,5})[^\r\n\"']{1,4096}", b""),
+    (b"gAAAA", rb"()gAAAA[\w=-]{20,}", b""),  # Fernet
+    (b"AQ", rb"()\bAQ[\w+/]{36,38}==", b""),  # Ceph
 )
 _PRIVATE_KEY = re.compile(rb"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:[\w+/=\s\\:,.<>]|-(?!----)){1,20000}")
 _CHPASSWD = re.compile(rb"chpasswd:[^\n]{0,200}\n(?:[ \t]{1,40}[^\n]{0,500}(?:\n|\Z)){1,100}")  # of cloud-init
@@ -187,7 +171,7 @@ def redacted_line(line: bytes, suspect: Iterable[bytes]) -> bytes:
     line = _ASSIGNED.sub(without_value, line)
     for needed, pattern, after in _OTHERS:
         if needed in line:
-            line = pattern.sub(rb"\1" + REDACTED + after, line)
+            line = re.sub(pattern, rb"\1" + REDACTED + after, line)
     return line
 
 

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import ast
+import io
+import marshal
+import subprocess
 import sys
+import zlib
+from importlib.util import MAGIC_NUMBER
+from typing import Any
 
-from stackdoctor.collect.agent import PARTS, source
+import pytest
+
+from stackdoctor.collect.agent import PARTS, program, source, wanted
+from stackdoctor.collect.agent.wire import BOOT, piece
 
 TREE = ast.parse(source(), feature_version=(3, 6))
 
@@ -16,6 +25,37 @@ def test_it_is_valid_python_of_3_6_and_imports_the_standard_library_only() -> No
     imported = {name.partition(".")[0] for name in imported}
     assert imported <= set(sys.stdlib_module_names)
     assert "stackdoctor" not in imported
+
+
+def test_what_takes_long_to_import_is_not_imported_where_logs_and_apis_are_not_asked_for() -> None:
+    written = source(wanted(logs=False, apis=False)) + b"\nprint(*sys.modules)\n"
+    done = run("exec(sys.stdin.read())", written.replace(b"__agent__", b"elsewhere"))
+    assert "threading" in done
+    assert not {"typing", "shutil", "logging", "gzip", "http", "ssl"} & set(done)
+
+
+@pytest.mark.parametrize(("magic", "chosen"), [(MAGIC_NUMBER, "compiled"), (b"\0\0\r\n", "written")])
+def test_a_python_like_ours_runs_what_is_compiled_and_every_other_one_the_source(magic: bytes, chosen: str) -> None:
+    written, compiled = (f"print({which!r}, __name__)" for which in ("written", "compiled"))
+    bytecode = marshal.dumps(compile(compiled, "agent", "exec"))
+    sent = piece(zlib.compress(written.encode())) + piece(magic + zlib.compress(bytecode))
+    assert run(BOOT, sent) == [chosen, "__agent__"]
+
+
+def test_what_is_sent_is_the_source_and_what_it_compiles_to() -> None:
+    stream = io.BytesIO(program(source(PARTS)))
+    written, compiled = (stream.read(int(stream.readline())) for _ in range(2))
+    assert zlib.decompress(written) == source(PARTS)
+    assert compiled.startswith(MAGIC_NUMBER)
+    defined: dict[str, Any] = {"__name__": "elsewhere"}
+    exec(marshal.loads(zlib.decompress(compiled[4:])), defined)
+    assert defined["main"]
+
+
+def run(code: str, given: bytes) -> list[str]:
+    """The words that a Python started as on a node prints."""
+    command = [sys.executable, "-EsS", "-c", f"import sys;{code}"]
+    return subprocess.run(command, input=given, capture_output=True, check=True).stdout.decode().split()
 
 
 def test_no_part_hides_a_name_of_another() -> None:
