@@ -228,7 +228,7 @@ class NodeResults:
         return Evidence(self.node.name, result.command, line)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """The very line that shows it: on which node, from which command or ``file:line``."""
 

@@ -117,7 +117,9 @@ def command(
     earlier = None if baseline is None else find_look(baseline, lambda: knowledge, snapshot=False)
     looking = Looking(demo=demo, **options)
     ignores = ignores_of(looking.inventory, settings, knowledge)
+    kept = keep_run if keep_run is not None else not sources and not demo
     raw = looking.keep is not None or form == "html" or any(output.form == "html" for output in found)
+    raw = raw or (kept and looking.executor == "threads")  # from elsewhere it travels when it is asked for
     looked = _looked(sources, looking, knowledge, raw=raw)
     snapshot = looked.snapshot
     at = None if looking.at is None else looking.at.before(snapshot.started)
@@ -128,7 +130,7 @@ def command(
         _echo_plain(why(playbook, analysis.correlation.choice, analysis.examination.findings))
         return 0
     report = make_report(snapshot, analysis)
-    if keep_run if keep_run is not None else not sources and not demo:
+    if kept:
         whole = snapshot if raw or not looked.parts else None
         keep_look(report, whole, " ".join(map(str, sources)) or looking.place, Bounds(most_runs, most_mb * 1_000_000))
     if earlier is not None:

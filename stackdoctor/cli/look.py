@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.run import Event, Interrupted, Options, collect, login_of
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.names import known_of, name_the_silent
-from stackdoctor.diagnose.part import Part
+from stackdoctor.diagnose.part import Part, light, part_of
 from stackdoctor.diagnose.roles import with_roles
 from stackdoctor.diagnose.silence import refuse_unknown
 from stackdoctor.errors import NothingCollected, UsageError
@@ -123,9 +124,10 @@ def look(
 def look_and_judge(
     looking: Looking, knowledge: Knowledge, facts: Iterable[type[Fact]] = (), *, raw: bool = False
 ) -> Looked:
-    """The same by the workers of ``looking.executor``, which judge each node; ``raw``: what it printed comes too."""
+    """The same, each node judged by itself, by ``looking.executor``; ``raw``: what it printed is kept as well."""
     if looking.executor == "threads":
-        return Looked(look(looking, knowledge, facts))
+        gather = _here if raw or looking.demo else partial(_judged_here, looking, knowledge)
+        return _look(looking, knowledge, facts, (), gather)
     if looking.demo:
         raise UsageError("--demo is looked at by this process: leave out --executor")
     if looking.ask_password:
@@ -190,6 +192,25 @@ def _here(nodes: tuple[Node, ...], plan: Plan, options: Options, on_event: Calla
         answered, complete = interrupted.partial, False
     named = zip(answered, name_the_silent(map(known_of, answered)), strict=True)
     return tuple(with_roles(replace(r, node=node)) for r, node in named), (), complete
+
+
+def _judged_here(
+    looking: Looking,
+    knowledge: Knowledge,
+    nodes: tuple[Node, ...],
+    plan: Plan,
+    options: Options,
+    on_event: Callable[[Event], None],
+) -> Found:
+    """What each node printed is let go as soon as it is judged: of a thousand nodes it is more than all else."""
+    answered, _, complete = _here(nodes, plan, options, on_event)
+    if not complete:
+        return answered, (), False
+    at = None if looking.at is None else looking.at.before(time.time())
+    left = deque(answered)
+    del answered
+    parts = tuple(light(part_of(left.popleft(), knowledge.checks, at)) for _ in nodes)
+    return tuple(part.results for part in parts), parts, True
 
 
 def _by_workers(

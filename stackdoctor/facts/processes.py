@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from sys import intern
 from typing import ClassVar
 
 from stackdoctor.errors import ParseError
@@ -25,7 +26,7 @@ _LINE = re.compile(  # the start has five words: Sun Nov 22 16:04:37 2026
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Process:
     """One process.  ``age`` in seconds, ``cpu`` in percent of one CPU over its life, ``rss`` in KiB.
 
@@ -113,14 +114,14 @@ def _process(line: str, evidence: Evidence) -> Process:
     return Process(
         int(pid),
         int(ppid),
-        user,
-        stat,
+        intern(user),
+        intern(stat),
         _seconds(elapsed),
         decimal(cpu) or 0.0,
         decimal(memory) or 0.0,
         int(rss),
         1 if threads == "-" else int(threads),
-        "" if wchan == "-" else wchan,
+        "" if wchan == "-" else intern(wchan),
         args,
         of_command(args),
         evidence,

@@ -33,7 +33,7 @@ _SS = re.compile(r"(Netid +)?State +Recv-Q +Send-Q +Local Address:Port +Peer Add
 _NETSTAT = re.compile(r"Proto +Recv-Q +Send-Q +Local Address +Foreign Address +State +PID/Program name *")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Socket:
     """One socket.  ``protocol`` is tcp or udp, ``state`` ss(8)'s word; port 0 stands for any.
 
