@@ -24,6 +24,7 @@ __all__ = ["dial", "greeted", "hang_up"]
 
 _LOG = logging.getLogger(__name__)
 _AHEAD = 32 * 1024
+_IDLE = 5.0  # seconds after which a thread that waits for a node looks up, should nothing have woken it
 _GREETING = 16 * 1024
 
 
@@ -105,7 +106,7 @@ def _notice_silence(stream: socket.socket, timeout: float) -> None:
 
 
 def hang_up(stream: socket.socket) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, EOFError):
         stream.shutdown(socket.SHUT_RDWR)  # wakes whoever waits on it; close does not
     stream.close()
 
@@ -144,9 +145,10 @@ def _by_command(command: str, ending: Ending) -> socket.socket:
 
 
 class _Greeted:
-    """A stream whose greeting was read already; what is there is read at once, and given piece by piece.
+    """A stream whose greeting was read already, as paramiko's thread for it reads it.
 
-    paramiko asks for the first bytes of each packet, and then for its rest: that would be two system calls.
+    What is there is read at once, and given piece by piece: paramiko asks for the first bytes of each packet, and then
+    for its rest.  It would wake ten times a second to see whether it was closed: here closing wakes it.
     """
 
     def __init__(self, stream: Any, head: bytes) -> None:
@@ -156,6 +158,12 @@ class _Greeted:
         data = self._ahead or bytes(self._stream.recv(max(size, _AHEAD)))
         self._ahead = data[size:]
         return data[:size]
+
+    def settimeout(self, seconds: float) -> None:
+        self._stream.settimeout(_IDLE)
+
+    def close(self) -> None:
+        hang_up(self._stream)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

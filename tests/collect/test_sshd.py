@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
+from stackdoctor.collect import dial
 from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.run import Event, Interrupted, Options, ProbeDone, collect
 from stackdoctor.model import Node, NodeResults, Probe, Status
@@ -311,3 +313,23 @@ def test_a_node_without_python_answers_plain_commands_over_sh(tmp_path: Path) ->
     assert results.one(ECHO).stdout == b"a b'\"$HOME\n"
     assert results.results["files", ""].status is Status.NOT_RUN
     assert "no python3" in results.failure
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+def test_closing_a_connection_wakes_the_thread_that_waits_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hops: int
+) -> None:
+    """Where nothing wakes it, it would look up after a day only, and whoever closes waits for it."""
+    monkeypatch.setattr(dial, "_IDLE", 86400.0)
+    with running(tmp_path) as node:
+        config = tmp_path / "config"
+        config.write_text(
+            f"Host hop\n HostName 127.0.0.1\n Port {node.port}\n IdentityFile {tmp_path}/key\n"
+            f" UserKnownHostsFile {tmp_path}/known_hosts\n"
+        )
+        behind = [replace(node, jump="hop" if hops else "none")]
+        looking = replace(options(tmp_path), ssh_config=str(config))
+        looked = threading.Thread(target=collect, args=(behind, PLAN, looking), daemon=True)
+        looked.start()
+        looked.join(60.0)
+        assert not looked.is_alive()
