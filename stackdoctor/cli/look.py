@@ -25,7 +25,7 @@ from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.run import Event, Interrupted, Options, collect, login_of
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.names import known_of, name_the_silent
-from stackdoctor.diagnose.part import Part, light, part_of
+from stackdoctor.diagnose.part import Part, light, parts_by
 from stackdoctor.diagnose.roles import with_roles
 from stackdoctor.diagnose.silence import refuse_unknown
 from stackdoctor.errors import NothingCollected, UsageError
@@ -209,7 +209,8 @@ def _judged_here(
     at = None if looking.at is None else looking.at.before(time.time())
     left = deque(answered)
     del answered
-    parts = tuple(light(part_of(left.popleft(), knowledge.checks, at)) for _ in nodes)
+    judge = parts_by(knowledge.checks, at)
+    parts = tuple(light(judge(left.popleft())) for _ in nodes)
     return tuple(part.results for part in parts), parts, True
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from stackdoctor.diagnose.correlate import Correlation, correlate
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.outcomes import Outcomes, outcomes
-from stackdoctor.diagnose.part import Part, part_of
+from stackdoctor.diagnose.part import Part, parts_by
 from stackdoctor.diagnose.runner import Examination, join
 from stackdoctor.diagnose.silence import Silenced, in_force, rule_for
 from stackdoctor.inventory.ignore import Ignore
@@ -49,7 +49,8 @@ def analyse(
     ``judged`` are the parts of nodes that workers have made already.
     """
     parts = {part.results.node.name: part for part in judged}
-    whole = join([parts.get(n.node.name) or part_of(n, knowledge.checks, at) for n in snapshot.nodes], knowledge.checks)
+    judge = parts_by(knowledge.checks, at)
+    whole = join([parts.get(results.node.name) or judge(results) for results in snapshot.nodes], knowledge.checks)
     _LOG.debug("%d findings, %d checks not made", len(whole.findings), len(whole.not_checked))
     rules, expired = in_force(ignores, snapshot.started)
     by_finding = [(finding, rule_for(finding, rules)) for finding in whole.findings]

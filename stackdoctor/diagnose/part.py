@@ -6,7 +6,7 @@ Parts may be made where the nodes are, and travel: `light` leaves the raw answer
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from stackdoctor.collect.api_reads import is_api_probe
@@ -18,7 +18,17 @@ from stackdoctor.facts.logs import LogHits
 from stackdoctor.facts.moment import as_of
 from stackdoctor.model import API_ROLE, Absence, Finding, NodeResults
 
-__all__ = ["STATE_OF_THE_LOOK", "CheckFailed", "Part", "facts_of", "findings_of", "light", "part_of", "unread"]
+__all__ = [
+    "STATE_OF_THE_LOOK",
+    "CheckFailed",
+    "Part",
+    "facts_of",
+    "findings_of",
+    "light",
+    "part_of",
+    "parts_by",
+    "unread",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,21 +66,32 @@ def facts_of(checks: Iterable[Check]) -> tuple[type[Fact], ...]:
 
 
 def part_of(results: NodeResults, checks: Iterable[Check], at: float | None = None) -> Part:
-    """Parse what ``checks`` ask for, each fact once, and make the checks that this node is enough for.
+    """What `parts_by` makes of one node."""
+    return parts_by(checks, at)(results)
+
+
+def parts_by(checks: Iterable[Check], at: float | None = None) -> Callable[[NodeResults], Part]:
+    """From a node to what ``checks`` ask for, each fact parsed once, and the checks that it is enough for, made.
 
     ``at`` is a moment before the look, seconds since the epoch on our clock: only logs tell of it, so everything
     else could not be checked.
     """
     checks = tuple(checks)
-    facts = {fact: _parsed(fact, results, at) for fact in facts_of(checks)}
-    elsewhere = {need.fact for check in checks if not check.of_one_node for need in check.needs}
-    return Part(
-        results,
-        known_of(results),
-        {fact: value for fact, value in facts.items() if fact in elsewhere},
-        {fact: tuple(gaps) for fact, value in facts.items() if (gaps := getattr(value, "gaps", ()))},
-        {check.id: _made(check, facts) for check in checks if check.of_one_node},
-    )
+    alone = [check for check in checks if check.of_one_node]
+    elsewhere = set(facts_of(check for check in checks if not check.of_one_node))
+    asked = facts_of(checks)
+
+    def made(results: NodeResults) -> Part:
+        facts = {fact: _parsed(fact, results, at) for fact in asked}
+        return Part(
+            results,
+            known_of(results),
+            {fact: value for fact, value in facts.items() if fact in elsewhere},
+            {fact: tuple(gaps) for fact, value in facts.items() if (gaps := getattr(value, "gaps", ()))},
+            {check.id: _made(check, facts) for check in alone},
+        )
+
+    return made
 
 
 def light(part: Part) -> Part:

@@ -15,6 +15,7 @@ import typing
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
 from stackdoctor.api import MARK, CheckMark
@@ -37,7 +38,7 @@ __all__ = [
 GROUP = "stackdoctor.checks"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Need:
     """One fact that a check asks for: of one node or of the whole cloud, with or without it."""
 
@@ -63,12 +64,12 @@ class Check:
         """The first sentence of the documentation."""
         return self.doc.strip().split("\n", 1)[0]
 
-    @property
+    @cached_property
     def over_cloud(self) -> bool:
         """Whether it looks at all nodes at once."""
         return all(need.cloud for need in self.needs)
 
-    @property
+    @cached_property
     def of_one_node(self) -> bool:
         """Whether it asks for nothing of other nodes."""
         return not any(need.cloud for need in self.needs)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from stackdoctor.diagnose.names import NodeNames
-from stackdoctor.diagnose.part import CheckFailed, Part, facts_of, findings_of, part_of, unread
+from stackdoctor.diagnose.part import CheckFailed, Part, facts_of, findings_of, parts_by, unread
 from stackdoctor.diagnose.registry import Check, Need
 from stackdoctor.facts.fact import Fact
 from stackdoctor.model import Absence, Cloud, Finding, NodeResults
@@ -71,9 +71,9 @@ def _same(missed: str, check: str) -> bool:
 
 
 def examine(nodes: Iterable[NodeResults], checks: Iterable[Check], at: float | None = None) -> Examination:
-    """Parse what the checks ask for, each fact once a node, and run them; ``at`` as in `part_of`."""
+    """Parse what the checks ask for, each fact once a node, and run them; ``at`` as in `parts_by`."""
     checks = tuple(checks)
-    return join([part_of(results, checks, at) for results in nodes], checks)
+    return join(list(map(parts_by(checks, at), nodes)), checks)
 
 
 def join(parts: Sequence[Part], checks: Iterable[Check]) -> Examination:

@@ -19,7 +19,7 @@ from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.run import Event, NodeDone, Options, ProbeDone, collect
 from stackdoctor.collect.session import said
 from stackdoctor.diagnose.knowledge import load_knowledge
-from stackdoctor.diagnose.part import Part, light, part_of
+from stackdoctor.diagnose.part import Part, light, part_of, parts_by
 from stackdoctor.diagnose.registry import Check
 from stackdoctor.diagnose.roles import with_roles
 from stackdoctor.model import Node, NodeResults
@@ -91,7 +91,7 @@ def look_at(shard: Shard) -> Share:
     checks = tuple(c for c in _knowledge((), shard.check_directories).checks if c.id in shard.checks)
     events: list[Event] = []
     answered = collect(shard.nodes, shard.plan, shard.options, events.append)
-    parts = (part_of(with_roles(r), checks, shard.at) for r in answered)
+    parts = map(parts_by(checks, shard.at), map(with_roles, answered))
     told = tuple(event for event in events if not isinstance(event, ProbeDone))
     return Share(tuple(part if shard.raw else light(part) for part in parts), told)
 
