@@ -109,8 +109,8 @@ def _causes(page: Page, title: str, causes: Sequence[Diagnosis]) -> None:
 
 def _findings(page: Page, title: str, findings: Iterable[Finding], now: float, verbose: bool) -> None:
     from stackdoctor.report.groups import grouped, named
+    from stackdoctor.report.hostile import flat
     from stackdoctor.report.pieces import STYLE
-    from stackdoctor.report.wording import flat
 
     groups = grouped(findings)
     if not groups:

@@ -24,11 +24,12 @@ from stackdoctor.diagnose.triage import (
 from stackdoctor.model import Diagnosis, Finding, Severity
 from stackdoctor.report.cause import headline, show_cause
 from stackdoctor.report.groups import alike, grouped, left_open, named
+from stackdoctor.report.hostile import flat
 from stackdoctor.report.page import Page
 from stackdoctor.report.pieces import folded, heading, label, seen
 from stackdoctor.report.report import LIVE, Report
 from stackdoctor.report.times import clock_time
-from stackdoctor.report.wording import counted, flat
+from stackdoctor.report.wording import counted
 
 __all__ = ["show", "verdict_of"]
 

@@ -7,12 +7,12 @@ from itertools import groupby
 
 from stackdoctor.model import Diagnosis
 from stackdoctor.report.groups import grouped, spread, unalike
-from stackdoctor.report.hostile import plain
+from stackdoctor.report.hostile import flat, plain
 from stackdoctor.report.page import Page
 from stackdoctor.report.pieces import SUBJECT, folded, heading, label, lines, seen, source
 from stackdoctor.report.report import Report
 from stackdoctor.report.times import clock_time
-from stackdoctor.report.wording import certainty, counted, flat
+from stackdoctor.report.wording import certainty, counted
 
 __all__ = ["headline", "show_cause"]
 

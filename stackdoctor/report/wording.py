@@ -11,10 +11,9 @@ from stackdoctor.report.hostile import plain
 from stackdoctor.report.report import NotChecked, Report
 from stackdoctor.report.times import clock_time, here
 
-__all__ = ["certainty", "counted", "flat", "judged_at", "missed", "quoted", "verdict"]
+__all__ = ["certainty", "counted", "judged_at", "missed", "quoted", "verdict"]
 
 _CERTAINTY = ((0.95, "certain"), (0.8, "very likely"), (0.6, "likely"), (0.4, "possible"))
-_BLANKS = re.compile(r"[ \n]+")
 _LINE = 320
 _LINE_VERBOSE = 8192
 _LINES_VERBOSE = 60
@@ -92,11 +91,6 @@ def counted(number: int, what: str) -> str:
     ('1 node', '0 checks')
     """
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def flat(text: str) -> str:
-    """Prose as one line of at most some screens."""
-    return plain(_BLANKS.sub(" ", text[: 2 * _LINE_VERBOSE]).strip(), _LINE_VERBOSE)
 
 
 def quoted(text: str, width: int, verbose: bool = False) -> list[str]:
