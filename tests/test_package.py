@@ -72,6 +72,7 @@ def test_every_yaml_file_of_a_wheel_is_there_as_data(wheel: Path) -> None:
 
 
 KNOWN = """
+import stackdoctor.cli.diagnose
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.errors import UsageError
 try:
