@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from stackdoctor.model import Diagnosis, Severity
-from stackdoctor.report.cause import headline
 from stackdoctor.report.groups import alike, gaps, grouped, left_open, named, shortened, spread, unalike
 from stackdoctor.report.hostile import flat, inert
 from stackdoctor.report.markup import block, code, words
-from stackdoctor.report.pieces import seen
 from stackdoctor.report.report import LIVE, Report
 from stackdoctor.report.times import clock_time
-from stackdoctor.report.wording import certainty, counted, judged_at, missed, quoted, verdict
+from stackdoctor.report.wording import certainty, counted, headline, judged_at, missed, quoted, seen, verdict
 
 __all__ = ["to_markdown"]
 
