@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 import tarfile
@@ -42,14 +44,56 @@ def test_a_wheel_holds_every_module_check_signature_and_playbook(wheel: Path) ->
     assert [p for p in wanted if p not in names] == []
 
 
-def test_an_installed_wheel_finds_its_own(wheel: Path, tmp_path: Path) -> None:
-    """Unpacked beside the dependencies of this environment, as pip would."""
-    zipfile.ZipFile(wheel).extractall(tmp_path)
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {LOOK}"
+def installed(wheel: Path, folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """``code`` run with what was unpacked in ``folder`` beside the dependencies of this environment, as pip would."""
+    if not (folder / "stackdoctor").exists():
+        zipfile.ZipFile(wheel).extractall(folder)
     # the editable install's finder comes before sys.path
-    code = "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)];" + code
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    code = f"""import sys
+sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)]
+sys.path.insert(0, {str(folder)!r})
+{code}"""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder)
+
+
+def test_an_installed_wheel_finds_its_own(wheel: Path, tmp_path: Path) -> None:
+    done = installed(wheel, tmp_path, LOOK)
     assert done.stdout.split() == ["True"] * 4, done.stderr
+
+
+def test_every_yaml_file_of_a_wheel_is_there_as_data(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as packed:
+        kept = json.loads(packed.read("stackdoctor/facts/parsed.json"))
+        texts = {name: packed.read(name).decode() for name in packed.namelist() if name.endswith(".yaml")}
+    assert len(texts) > 100
+    left_out = [name for name, text in texts.items() if hashlib.sha256(text.encode()).hexdigest() not in kept]
+    assert not left_out, "what JSON cannot hold (dates, keys that are numbers) is parsed at every start: quote it"
+    assert len(kept) == len(set(texts.values()))
+
+
+KNOWN = """
+import stackdoctor.cli.diagnose
+from stackdoctor.diagnose.knowledge import load_knowledge
+from stackdoctor.errors import UsageError
+try:
+    titles = {p.cause: p.title for p in load_knowledge().playbooks}
+except UsageError as error:
+    print(error)
+else:
+    print(titles["rmq-memory-alarm"], "yaml" in sys.modules, sep="\\n")
+"""
+
+
+def test_an_installed_wheel_parses_only_what_was_changed(wheel: Path, tmp_path: Path) -> None:
+    title, parsed = installed(wheel, tmp_path, KNOWN).stdout.splitlines()
+    assert parsed == "False"
+    playbook = tmp_path / "stackdoctor" / "playbooks" / "rmq-memory-alarm.yaml"
+    text = playbook.read_text()
+    playbook.write_text(text.replace(title, "of late " + title))
+    assert installed(wheel, tmp_path, KNOWN).stdout.splitlines() == ["of late " + title, "True"]
+    playbook.write_text("cause: rmq-memory-alarm\ntitle: a: b\n")
+    (said,) = installed(wheel, tmp_path, KNOWN).stdout.splitlines()
+    assert said == f"{playbook}:2:9: is not YAML: mapping values are not allowed in this context"
 
 
 def test_an_editable_install_finds_its_own(tmp_path: Path) -> None:
@@ -90,3 +134,5 @@ def test_a_source_distribution_is_whole_and_builds_without_a_network(tmp_path: P
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     done = subprocess.run(pip, cwd=unpacked, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    (built,) = unpacked.glob("*.whl")
+    assert "stackdoctor/facts/parsed.json" in zipfile.ZipFile(built).namelist()

@@ -98,9 +98,9 @@ def _heading(page: Page, title: str) -> None:
 
 def _causes(page: Page, title: str, causes: Sequence[Diagnosis]) -> None:
     if causes:
-        from stackdoctor.report.cause import headline
         from stackdoctor.report.groups import alike
         from stackdoctor.report.pieces import label
+        from stackdoctor.report.wording import headline
 
         _heading(page, f"{title} root causes" if title != "Not looked at again" else "Root causes not looked at again")
         for members in alike(causes):
@@ -109,8 +109,8 @@ def _causes(page: Page, title: str, causes: Sequence[Diagnosis]) -> None:
 
 def _findings(page: Page, title: str, findings: Iterable[Finding], now: float, verbose: bool) -> None:
     from stackdoctor.report.groups import grouped, named
+    from stackdoctor.report.hostile import flat
     from stackdoctor.report.pieces import STYLE
-    from stackdoctor.report.wording import flat
 
     groups = grouped(findings)
     if not groups:

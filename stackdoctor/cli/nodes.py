@@ -44,13 +44,14 @@ def nodes_to_look_at(looking: Looking) -> tuple[tuple[Node, ...], str]:
 
 
 def _named(looking: Looking) -> tuple[tuple[Node, ...], str]:
-    from stackdoctor.inventory.file import read_inventory
     from stackdoctor.inventory.nodelist import parse_nodes
 
     if looking.inventory is not None and looking.nodes is not None:
         raise UsageError("--inventory and --nodes were both given: name the nodes in one way")
     known_hosts = str(looking.known_hosts or "")
     if looking.inventory is not None:
+        from stackdoctor.inventory.file import read_inventory  # and PyYAML with it
+
         inventory = read_inventory(looking.inventory, BESIDE)
         _say(inventory.notes, looking)
         return inventory.nodes, known_hosts or inventory.known_hosts

@@ -24,7 +24,8 @@ from stackdoctor.cli.settings import HARMLESS, KEYS, Mistakes, Settings, Value
 from stackdoctor.cli.trust import distrusted
 from stackdoctor.errors import UsageError
 from stackdoctor.inventory.document import Document, composed, file_content, unknown_key
-from stackdoctor.inventory.ignore import Ignore, read_ignores
+from stackdoctor.inventory.ignore import Ignore
+from stackdoctor.inventory.ignore_yaml import read_ignores
 from stackdoctor.inventory.own_yaml import OwnYaml
 
 __all__ = ["defaults_of", "options_by_key", "read_file"]

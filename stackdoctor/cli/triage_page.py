@@ -22,13 +22,14 @@ from stackdoctor.diagnose.triage import (
     Triage,
 )
 from stackdoctor.model import Diagnosis, Finding, Severity
-from stackdoctor.report.cause import headline, show_cause
+from stackdoctor.report.cause import show_cause
 from stackdoctor.report.groups import alike, grouped, left_open, named
+from stackdoctor.report.hostile import flat
 from stackdoctor.report.page import Page
-from stackdoctor.report.pieces import folded, heading, label, seen
+from stackdoctor.report.pieces import folded, heading, label
 from stackdoctor.report.report import LIVE, Report
 from stackdoctor.report.times import clock_time
-from stackdoctor.report.wording import counted, flat
+from stackdoctor.report.wording import counted, headline, seen
 
 __all__ = ["show", "verdict_of"]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from stackdoctor.model import Finding
 
@@ -44,6 +44,7 @@ class Term:
         return any(fnmatchcase(value, glob) for glob in self.globs)
 
 
+@lru_cache(4096)  # playbooks say the same few again and again
 def parse_term(text: str) -> Term:
     """``{host}`` a variable; ``>0`` a comparison; ``a|b*`` globs; a leading ``!`` negates."""
     negated = text.startswith("!")

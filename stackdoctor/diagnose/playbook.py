@@ -8,34 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stackdoctor.diagnose.pattern import WEIGHTS, Pattern, parse_term, places
 from stackdoctor.diagnose.registry import entry_packages
 from stackdoctor.errors import UsageError
+from stackdoctor.facts.parsed import read_yaml
 from stackdoctor.model import Fix, Severity
 
-__all__ = ["GROUP", "PlainWords", "Playbook", "load_playbooks", "parse_pattern", "parse_playbook"]
+__all__ = ["GROUP", "Playbook", "load_playbooks", "parse_pattern", "parse_playbook"]
 
 GROUP = "stackdoctor.playbooks"
 REQUIRED = ("cause", "title", "severity", "systems", "why", "when", "confirm", "fix")
 OPTIONAL = ("where", "logs", "because", "unless", "against", "explains", "refs", "symptoms")
 RESERVED = ("weight", "past", "expected")
 RISKS = ("read-only", "restart", "config-change", "destructive")
-
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's parser where PyYAML was built with it: ten times as fast, which a hundred playbooks make felt."""
-
-
-class PlainWords(_Loader):  # type: ignore[misc,valid-type]
-    """YAML in which `on`, `yes` and their like are words and not truth values, as in YAML 1.2."""
-
-
-PlainWords.yaml_implicit_resolvers = {
-    first: [(tag, regex) for tag, regex in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 Clause = tuple[Pattern, ...]
 """Patterns of which one must match."""
@@ -115,12 +100,7 @@ def _files(directories: Iterable[Path]) -> Iterator[Path]:
 
 def parse_playbook(text: str, origin: str) -> Playbook:
     """The playbook that ``text`` (YAML) is; raises UsageError that names the place in ``origin``."""
-    try:
-        data = yaml.load(text, PlainWords)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise UsageError(f"{origin}{place}: {getattr(error, 'problem', error)}") from error
+    data = read_yaml(text, origin).data
     try:
         return _playbook(data, origin)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

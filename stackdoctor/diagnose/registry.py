@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -128,11 +129,17 @@ def load_checks(directories: Iterable[Path] = ()) -> tuple[Check, ...]:
 
 def entry_packages(group: str) -> Iterator[types.ModuleType]:
     """The packages that the entry points of ``group`` name; raises UsageError for one that does not load."""
-    for point in importlib.metadata.entry_points(group=group):
+    for point in _entry_points().select(group=group):
         try:
             yield point.load()
         except Exception as error:  # a third party's package may fail in any way, and is named for it
             raise UsageError(f"entry point {point.name} of {group} ({point.value}) does not load: {error}") from error
+
+
+@functools.cache
+def _entry_points() -> importlib.metadata.EntryPoints | importlib.metadata.SelectableGroups:
+    """Those of all that is installed, which takes a file of each distribution: looked for once."""
+    return importlib.metadata.entry_points()
 
 
 def _entry_modules() -> Iterator[types.ModuleType]:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stackdoctor.diagnose.pattern import Pattern
-from stackdoctor.diagnose.playbook import GROUP, PlainWords, Playbook, parse_pattern
+from stackdoctor.diagnose.playbook import GROUP, Playbook, parse_pattern
 from stackdoctor.diagnose.registry import entry_packages
 from stackdoctor.errors import UsageError
+from stackdoctor.facts.parsed import read_yaml
 
 __all__ = ["INSTANCE", "Next", "Symptom", "causes_of", "load_symptoms", "may_show_as", "meant", "parse_symptoms"]
 
@@ -74,10 +73,7 @@ def _files(directories: Iterable[Path]) -> Iterator[Path]:
 
 def parse_symptoms(text: str, origin: str) -> tuple[Symptom, ...]:
     """The symptoms that ``text`` (YAML, a list) is; raises UsageError that names the place in ``origin``."""
-    try:
-        data = yaml.load(text, PlainWords)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{origin}: {error}") from error
+    data = read_yaml(text, origin).data
     if not isinstance(data, list):
         raise UsageError(f"{origin}: must be a list of symptoms: - symptom: ...")
     try:

@@ -6,6 +6,7 @@ lets through is matched again in Python, so the translation may widen and must n
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Iterable, Sequence
@@ -128,6 +129,7 @@ def _item(op: str, argument: Any, ignore_case: bool, anchors: bool) -> _Piece:
     return _NOTHING  # ASSERT, ASSERT_NOT: what they ask for is asked again in Python
 
 
+@functools.lru_cache(1024)  # most of every expression
 def _literal(code: int, ignore_case: bool) -> _Piece:
     if code == 10:
         raise ValueError("a line has no newline in it: match one line, and look at the others with `also`")

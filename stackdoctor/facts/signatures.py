@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stackdoctor.errors import UsageError
 from stackdoctor.facts.ere import nested_repeat, to_ere
+from stackdoctor.facts.parsed import read_yaml
 from stackdoctor.facts.signature import Benign, Example, Signature, names_in, to_pattern
 from stackdoctor.model import Severity
 
@@ -36,7 +35,6 @@ _NEEDED = ("id", "services", "severity", "regex", "message", "explain", "example
 _TAKEN = frozenset(("subject", "message", "node", "id", "severity", "evidence", "first", "last", "count"))
 _ALWAYS = frozenset(("service", "node", "count"))
 _KINDS = {str: "text", list: "a list", dict: "a mapping", bool: "true or false"}
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load_signatures(paths: Iterable[Path | str], proven: Container[Path] = ()) -> tuple[Signature, ...]:
@@ -77,21 +75,17 @@ def _files(paths: Iterable[Path | str]) -> Iterator[Path]:
 
 def _read(path: Path, examined: bool) -> Iterator[Signature]:
     try:
-        loader = _Loader(path.read_text("utf-8"))
-        root = loader.get_single_node()
-        entries = loader.construct_document(root) if root is not None else []
+        text = path.read_text("utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UsageError(f"{where}: is not YAML: {getattr(error, 'problem', None) or error}") from None
+    parsed = read_yaml(text, str(path))
+    entries = [] if parsed.data is None else parsed.data
     if not isinstance(entries, list):
         raise UsageError(f"{path}:1: must be a list of signatures: - id: ...")
-    for entry, node in zip(entries, root.value if root is not None else (), strict=True):
-        written = _Entry(path, entry, node)
+    for entry, start, lines in zip(entries, parsed.starts, parsed.fields, strict=True):
+        written = _Entry(path, entry, start, lines)
         signature = written.signature()
         if examined:
             written.examine(signature)
@@ -101,17 +95,13 @@ def _read(path: Path, examined: bool) -> Iterator[Signature]:
 class _Entry:
     """One signature while it is read: its values, and the lines that they stand on."""
 
-    def __init__(self, path: Path, values: Any, node: yaml.Node) -> None:
+    def __init__(self, path: Path, values: Any, start: int, lines: Mapping[str, int]) -> None:
         self.path = path
-        self.start = node.start_mark.line + 1
+        self.start = start
+        self.lines = lines
         if not isinstance(values, dict):
             raise UsageError(f"{path}:{self.start}: must be a mapping with the fields {', '.join(_NEEDED)}")
         self.values: dict[str, Any] = values
-        self.lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if key.value in self.lines:
-                raise UsageError(f"{path}:{key.start_mark.line + 1}: the field {key.value} is there twice")
-            self.lines[key.value] = key.start_mark.line + 1
 
     def wrong(self, field: str, what: str) -> UsageError:
         return UsageError(f"{self.path}:{self.lines.get(field, self.start)}: {field}: {what}")

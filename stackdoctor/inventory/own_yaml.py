@@ -9,7 +9,7 @@ import yaml
 
 from stackdoctor.errors import UsageError
 from stackdoctor.inventory.document import Document
-from stackdoctor.inventory.ignore import read_ignores
+from stackdoctor.inventory.ignore_yaml import read_ignores
 from stackdoctor.inventory.nodelist import is_ip, parse_address, parse_nodes, valid_name
 from stackdoctor.inventory.nodes import Inventory
 from stackdoctor.model import API_ROLE, Node

@@ -14,10 +14,11 @@ from html import escape
 from importlib.resources import files
 
 from stackdoctor.report.as_text import to_text
+from stackdoctor.report.hostile import flat
 from stackdoctor.report.html_data import page_json
 from stackdoctor.report.html_scene import Scene
 from stackdoctor.report.report import Report
-from stackdoctor.report.wording import flat, verdict
+from stackdoctor.report.wording import verdict
 
 __all__ = ["to_html"]
 

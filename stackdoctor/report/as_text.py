@@ -9,15 +9,14 @@ from rich.console import Console
 
 from stackdoctor.model import Diagnosis, Evidence
 from stackdoctor.report.cause import show_cause
-from stackdoctor.report.hostile import plain
+from stackdoctor.report.hostile import inert, plain
 from stackdoctor.report.page import Page
 from stackdoctor.report.report import Report
 from stackdoctor.report.terminal import render
 
-__all__ = ["cause_text", "evidence_text", "inert", "to_text"]
+__all__ = ["cause_text", "evidence_text", "to_text"]
 
 _WIDTH = 100
-_LINE = 4096
 
 
 def to_text(report: Report, verbose: bool = False) -> str:
@@ -39,15 +38,6 @@ def evidence_text(lines: Sequence[Evidence], limit: int) -> str:
     shown = [f"{plain(f'{e.node}: ' if e.node else '')}{plain(e.source)}\n{inert(e.line)}" for e in lines[:limit]]
     more = len(lines) - len(shown)
     return "\n".join([*shown, *([f"… (+{more} more)"] if more > 0 else [])])
-
-
-def inert(text: str, limit: int = _LINE) -> str:
-    r"""``text`` with its lines kept and all else in it that a reader would obey or not see made visible.
-
-    >>> inert("a\x1b[2J\r\nb")
-    'a\\x1b[2J\nb'
-    """
-    return "\n".join(plain(line.rstrip("\r"), limit) for line in text.split("\n"))
 
 
 def _console() -> Console:

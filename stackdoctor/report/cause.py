@@ -7,24 +7,18 @@ from itertools import groupby
 
 from stackdoctor.model import Diagnosis
 from stackdoctor.report.groups import grouped, spread, unalike
-from stackdoctor.report.hostile import plain
+from stackdoctor.report.hostile import flat, plain
 from stackdoctor.report.page import Page
-from stackdoctor.report.pieces import SUBJECT, folded, heading, label, lines, seen, source
+from stackdoctor.report.pieces import folded, heading, label, lines, source
 from stackdoctor.report.report import Report
 from stackdoctor.report.times import clock_time
-from stackdoctor.report.wording import certainty, counted, flat
+from stackdoctor.report.wording import SUBJECT, certainty, counted, headline, seen
 
-__all__ = ["headline", "show_cause"]
+__all__ = ["show_cause"]
 
 _EVIDENCE = 5
 _SYMPTOMS = 8
 _PLACES = 6
-
-
-def headline(alike: Sequence[Diagnosis]) -> str:
-    """The title of the first of ``alike``, and how many more there are."""
-    more = f" (and {len(alike) - 1} more like it)" if len(alike) > 1 else ""
-    return flat(alike[0].title) + more
 
 
 def show_cause(page: Page, report: Report, alike: Sequence[Diagnosis], place: int, verbose: bool) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from stackdoctor.diagnose.silence import Silenced
 from stackdoctor.model import Diagnosis
 from stackdoctor.report.groups import alike
+from stackdoctor.report.hostile import flat
 from stackdoctor.report.page import Page
 from stackdoctor.report.pieces import folded, heading, lines, source
 from stackdoctor.report.report import Report
 from stackdoctor.report.times import clock_time
-from stackdoctor.report.wording import counted, flat
+from stackdoctor.report.wording import counted
 
 __all__ = ["show_earlier", "show_silenced"]
 

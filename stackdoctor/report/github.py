@@ -7,10 +7,10 @@ Every line is one command, with what would end it escaped as the runner's toolki
 from __future__ import annotations
 
 from stackdoctor.model import Severity
-from stackdoctor.report.cause import headline
 from stackdoctor.report.groups import alike, grouped, left_open, named
+from stackdoctor.report.hostile import flat
 from stackdoctor.report.report import Report
-from stackdoctor.report.wording import certainty, flat, verdict
+from stackdoctor.report.wording import certainty, headline, verdict
 
 __all__ = ["to_github"]
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["plain"]
+__all__ = ["flat", "inert", "plain"]
 
 # Printable to Python and yet without a glyph: fillers, variation selectors, joiners (Default_Ignorable_Code_Point).
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+_BLANKS = re.compile(r"[ \n]+")
 _TAB = 8
 _MARKS = 3
+_LINE = 4096
+_SCREENS = 8192
 
 
 def plain(text: str, width: int | None = None) -> str:
@@ -40,6 +43,20 @@ def plain(text: str, width: int | None = None) -> str:
         if width is not None and len(text) > width:
             more, text = more + len(text) - width, text[:width]
     return f"{text}… (+{more} character{'s' if more > 1 else ''})" if more else text
+
+
+def inert(text: str, limit: int = _LINE) -> str:
+    r"""``text`` with its lines kept and all else in it that a reader would obey or not see made visible.
+
+    >>> inert("a\x1b[2J\r\nb")
+    'a\\x1b[2J\nb'
+    """
+    return "\n".join(plain(line.rstrip("\r"), limit) for line in text.split("\n"))
+
+
+def flat(text: str) -> str:
+    """Prose as one line of at most some screens."""
+    return plain(_BLANKS.sub(" ", text[: 2 * _SCREENS]).strip(), _SCREENS)
 
 
 def _escaped(text: str) -> str:

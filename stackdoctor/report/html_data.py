@@ -12,9 +12,8 @@ from typing import Any
 
 from stackdoctor.diagnose.outcomes import Outcomes
 from stackdoctor.model import Diagnosis, Evidence, Finding
-from stackdoctor.report.as_text import inert
 from stackdoctor.report.groups import alike, gaps, shortened, unalike
-from stackdoctor.report.hostile import plain
+from stackdoctor.report.hostile import inert, plain
 from stackdoctor.report.html_scene import Scene
 from stackdoctor.report.receipt import receipt
 from stackdoctor.report.report import LIVE, Report

@@ -14,10 +14,10 @@ from fnmatch import fnmatchcase
 from stackdoctor.model import Finding, Severity
 from stackdoctor.report.as_text import cause_text, evidence_text
 from stackdoctor.report.groups import alike
-from stackdoctor.report.hostile import plain
+from stackdoctor.report.hostile import flat, plain
 from stackdoctor.report.report import Report
 from stackdoctor.report.times import iso
-from stackdoctor.report.wording import certainty, flat
+from stackdoctor.report.wording import certainty
 
 __all__ = ["to_junit"]
 

@@ -1,22 +1,19 @@
 """The report as Markdown, for a ticket: what GitHub, GitLab, Jira's importer and pandoc read alike.
 
-What comes from a node is either text without a character that means anything, or stands in code, where nothing
-is a link, an image, HTML, a mention of a person or of another ticket.
+What comes from a node goes through ``markup``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from stackdoctor.model import Diagnosis, Severity
-from stackdoctor.report.as_text import inert
-from stackdoctor.report.cause import headline
 from stackdoctor.report.groups import alike, gaps, grouped, left_open, named, shortened, spread, unalike
-from stackdoctor.report.pieces import seen
+from stackdoctor.report.hostile import flat, inert
+from stackdoctor.report.markup import block, code, words
 from stackdoctor.report.report import LIVE, Report
 from stackdoctor.report.times import clock_time
-from stackdoctor.report.wording import certainty, counted, flat, judged_at, missed, quoted, verdict
+from stackdoctor.report.wording import certainty, counted, headline, judged_at, missed, quoted, seen, verdict
 
 __all__ = ["to_markdown"]
 
@@ -24,13 +21,6 @@ _EVIDENCE = 5
 _PLACES = 12
 _KINDS = 20
 _WIDTH = 200
-_LONG = 4096
-
-_PROSE = re.compile(r"[A-Za-z0-9 .,;:()'/%×·…–→+=?*_|-]*")
-_SPECIAL = re.compile(r"([*_|])")
-# what would begin a list, a heading's underline or a number
-_BEGINS = re.compile(r"^(\d*)(?=[-+=.)])")
-_LINK = re.compile(r"://|www\.|(?:^|[^A-Za-z0-9])(?:GH-|[A-Z][A-Z0-9]+-)\d", re.I)
 
 
 def to_markdown(report: Report, verbose: bool = False) -> str:
@@ -193,35 +183,3 @@ def _gaps(report: Report) -> Iterator[str]:
 
 def _more(number: int, what: str) -> Iterable[str]:
     return [f"- … and {counted(number, f'more {what}')}"] if number > 0 else []
-
-
-def words(text: str) -> str:
-    """Prose: as it is where no character in it means anything to a renderer, code otherwise."""
-    text = flat(text)
-    if not _PROSE.fullmatch(text) or _LINK.search(text):
-        return code(text)
-    return _SPECIAL.sub(r"\\\1", _BEGINS.sub(r"\1\\", text))
-
-
-def code(text: str) -> str:
-    """A code span of one line, fenced by more backticks than there are together in it."""
-    text = flat(text)[:_LONG]
-    if not text:
-        return "(empty)"
-    fence = _fence(text, 1)
-    pad = " " if "`" in text else ""
-    return f"{fence}{pad}{text}{pad}{fence}"
-
-
-def block(text: str) -> Iterator[str]:
-    """A fenced block and an empty line after it."""
-    fence = _fence(text, 3)
-    yield f"{fence}text"
-    yield from text.split("\n")
-    yield fence
-    yield ""
-
-
-def _fence(text: str, least: int) -> str:
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    return "`" * max(longest + 1, least)

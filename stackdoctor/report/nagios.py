@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 
 from stackdoctor.model import Severity
-from stackdoctor.report.cause import headline
 from stackdoctor.report.groups import alike, grouped, left_open
+from stackdoctor.report.hostile import flat
 from stackdoctor.report.report import Report
-from stackdoctor.report.wording import certainty, counted, flat, missed, verdict
+from stackdoctor.report.wording import certainty, counted, headline, missed, verdict
 
 __all__ = ["OK", "UNKNOWN", "nagios_status", "to_nagios", "unknown"]
 

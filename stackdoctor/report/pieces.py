@@ -5,18 +5,13 @@ from __future__ import annotations
 from rich.text import Text
 
 from stackdoctor.model import Severity
-from stackdoctor.report.groups import Group, named
 from stackdoctor.report.hostile import plain
 from stackdoctor.report.page import Page
-from stackdoctor.report.report import Report
-from stackdoctor.report.times import clock_time
 from stackdoctor.report.wording import counted, quoted
 
-__all__ = ["STYLE", "SUBJECT", "folded", "heading", "label", "lines", "seen", "source"]
+__all__ = ["STYLE", "folded", "heading", "label", "lines", "source"]
 
 STYLE = {Severity.CRITICAL: "bold red", Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-SUBJECT = 80
-"""Characters of a name that a node gave."""
 
 _SOURCE = 400
 
@@ -43,21 +38,6 @@ def lines(page: Page, text: str, indent: int, verbose: bool) -> None:
     """The quoted record."""
     for line in quoted(text, page.console.width - indent - 2, verbose):
         page.quote(page.text(line, "dim"), indent)
-
-
-def seen(report: Report, group: Group) -> str:
-    """How often and where the findings of ``group`` were seen, and when last."""
-    times = f"{group.count} × " if group.count > 1 else ""
-    if group.nodes:
-        where = f" on {named(group.nodes)}"
-    else:
-        where = (
-            f" ({named(dict.fromkeys(plain(f.subject, SUBJECT) for f in group.findings), 3)})"
-            if len(group.findings) > 1
-            else ""
-        )
-    last = clock_time(group.last, report.started)
-    return f"{times}{group.id}{where}" + (f", last {last}" if last else "")
 
 
 def folded(page: Page, number: int, what: str, indent: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from stackdoctor.diagnose.pattern import WEIGHTS, Pattern
 from stackdoctor.diagnose.playbook import Clause, Playbook
 from stackdoctor.report.hostile import plain
-from stackdoctor.report.markdown import block, code, words
+from stackdoctor.report.markup import block, code, words
 
 __all__ = ["SCHEMA", "as_json", "as_lines", "as_markdown", "playbook_value"]
 

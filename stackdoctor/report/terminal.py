@@ -12,15 +12,16 @@ from collections.abc import Iterable
 from rich.console import Console
 
 from stackdoctor.model import Finding, Severity
-from stackdoctor.report.cause import headline, show_cause
+from stackdoctor.report.cause import show_cause
 from stackdoctor.report.earlier import show_earlier, show_silenced
 from stackdoctor.report.groups import Group, alike, gaps, grouped, left_open, named, shortened
+from stackdoctor.report.hostile import flat
 from stackdoctor.report.page import Page
-from stackdoctor.report.pieces import STYLE, folded, heading, label, lines, seen, source
+from stackdoctor.report.pieces import STYLE, folded, heading, label, lines, source
 from stackdoctor.report.receipt import receipt
 from stackdoctor.report.report import LIVE, NodeLine, Report
 from stackdoctor.report.times import clock_time
-from stackdoctor.report.wording import counted, flat, judged_at, missed, verdict
+from stackdoctor.report.wording import counted, headline, judged_at, missed, seen, verdict
 
 __all__ = ["render"]
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from stackdoctor.diagnose.part import STATE_OF_THE_LOOK
-from stackdoctor.model import Severity
-from stackdoctor.report.groups import alike, left_open, named
-from stackdoctor.report.hostile import plain
+from stackdoctor.model import Diagnosis, Severity
+from stackdoctor.report.groups import Group, alike, left_open, named
+from stackdoctor.report.hostile import flat, plain
 from stackdoctor.report.report import NotChecked, Report
 from stackdoctor.report.times import clock_time, here
 
-__all__ = ["certainty", "counted", "flat", "judged_at", "missed", "quoted", "verdict"]
+__all__ = ["SUBJECT", "certainty", "counted", "headline", "judged_at", "missed", "quoted", "seen", "verdict"]
+
+SUBJECT = 80
+"""Characters of a name that a node gave."""
 
 _CERTAINTY = ((0.95, "certain"), (0.8, "very likely"), (0.6, "likely"), (0.4, "possible"))
-_BLANKS = re.compile(r"[ \n]+")
 _LINE = 320
 _LINE_VERBOSE = 8192
 _LINES_VERBOSE = 60
@@ -94,9 +97,25 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def flat(text: str) -> str:
-    """Prose as one line of at most some screens."""
-    return plain(_BLANKS.sub(" ", text[: 2 * _LINE_VERBOSE]).strip(), _LINE_VERBOSE)
+def headline(alike: Sequence[Diagnosis]) -> str:
+    """The title of the first of ``alike``, and how many more there are."""
+    more = f" (and {len(alike) - 1} more like it)" if len(alike) > 1 else ""
+    return flat(alike[0].title) + more
+
+
+def seen(report: Report, group: Group) -> str:
+    """How often and where the findings of ``group`` were seen, and when last."""
+    times = f"{group.count} × " if group.count > 1 else ""
+    if group.nodes:
+        where = f" on {named(group.nodes)}"
+    else:
+        where = (
+            f" ({named(dict.fromkeys(plain(f.subject, SUBJECT) for f in group.findings), 3)})"
+            if len(group.findings) > 1
+            else ""
+        )
+    last = clock_time(group.last, report.started)
+    return f"{times}{group.id}{where}" + (f", last {last}" if last else "")
 
 
 def quoted(text: str, width: int, verbose: bool = False) -> list[str]:

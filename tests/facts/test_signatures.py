@@ -145,7 +145,7 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, old: str, new: str,
     assert old in GOOD
     with pytest.raises(UsageError, match=said) as raised:
         load(tmp_path, GOOD.replace(old, new))
-    assert re.match(rf".*signatures\.yaml:{line}: ", str(raised.value)), raised.value
+    assert re.match(rf".*signatures\.yaml:{line}(:\d+)?: ", str(raised.value)), raised.value
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:

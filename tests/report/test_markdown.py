@@ -12,7 +12,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from stackdoctor.model import Evidence, Finding, Severity
-from stackdoctor.report.markdown import block, code, to_markdown, words
+from stackdoctor.report.markdown import to_markdown
+from stackdoctor.report.markup import block, code, words
 from stackdoctor.report.report import NodeLine, NotChecked, Report
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
