@@ -18,7 +18,7 @@ from stackdoctor.collect.agent.openrc import lacks, of_clouds, of_shell, v2_body
 from stackdoctor.collect.agent.secrets import redact
 from stackdoctor.collect.agent.stamps import Stamps
 from stackdoctor.collect.frames import FrameError
-from stackdoctor.collect.hostkeys import read_known_hosts
+from stackdoctor.collect.hostkeys import HostKeyPolicy
 from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.session import Ending, converse
 from stackdoctor.diagnose.knowledge import load_knowledge
@@ -220,8 +220,7 @@ def of_collected(data: bytes) -> None:
 
 def of_known_hosts(data: bytes) -> None:
     with as_file(data) as path:
-        for entry in read_known_hosts([str(path)]):
-            entry.matches("[192.0.2.1]:2222")
+        HostKeyPolicy((str(path),)).known("192.0.2.1", 2222)
 
 
 def of_capture(data: bytes) -> None:

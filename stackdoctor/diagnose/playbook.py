@@ -155,8 +155,9 @@ def parse_pattern(item: Any, *, past: bool = False) -> Pattern:
     weight = terms.pop("weight", "medium")
     if weight not in WEIGHTS:
         raise ValueError(f"{finding}: weight {weight!r} is not one of {', '.join(WEIGHTS)}")
-    past = bool(terms.pop("past", past))
-    expected = bool(terms.pop("expected", False))
+    past, expected = terms.pop("past", past), terms.pop("expected", False)
+    if not (isinstance(past, bool) and isinstance(expected, bool)):
+        raise ValueError(f"{finding}: past and expected are true or false")
     parsed = tuple((key, parse_term(str(value))) for key, value in terms.items())
     return Pattern(finding, parsed, WEIGHTS[weight], past, expected)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+import pytest
+
 from stackdoctor.api import Cloud, Finding, Severity, check
 from stackdoctor.diagnose.correlate import correlate
 from stackdoctor.diagnose.hypothesis import UNCHECKED_FACTOR
@@ -13,6 +15,7 @@ from stackdoctor.diagnose.outcomes import Outcomes, outcomes
 from stackdoctor.diagnose.playbook import parse_playbook
 from stackdoctor.diagnose.registry import check_of
 from stackdoctor.diagnose.runner import Examination, NotChecked, examine
+from stackdoctor.errors import UsageError
 from stackdoctor.model import Clock, Evidence, Node, NodeResults, Probe, Result, Status
 
 PROBE = Probe("thing.state", ("thing",))
@@ -118,3 +121,9 @@ def test_excluding_logs_that_could_not_be_read_where_the_cause_is_are_named_and_
     assert confidence(NotChecked("log.*", "b", "denied")) == (0.8, ())
     assert confidence(NotChecked("rabbitmq.*", "a", "denied")) == (0.8, ())
     assert confidence() == (0.8, ())
+
+
+@pytest.mark.parametrize("flag", ["past", "expected"])
+def test_a_word_is_no_truth_value_in_a_pattern(flag: str) -> None:
+    with pytest.raises(UsageError, match=r"t: log\.y: past and expected are true or false"):
+        parse_playbook(UNLESS.replace('node: "{host}"', f'node: "{{host}}", {flag}: no'), "t")
