@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
+from stackdoctor.collect.deadlines import Deadlines
 from stackdoctor.collect.frames import FrameError, NoPython, bootstrap
 from stackdoctor.collect.hostkeys import HostKeyAdded
 from stackdoctor.collect.local import start_local
@@ -156,7 +157,8 @@ def _by_threads(visits: Sequence[_Visit], options: Options, on_event: Callable[[
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     done = _Countdown(len(visits))
     hops = Hops(options.accept_new, options.timeout, events.put)
-    endings = [Ending() for _ in visits]
+    deadlines = Deadlines()
+    endings = [Ending(deadlines) for _ in visits]
     pool = ThreadPoolExecutor(max(1, min(options.parallel, len(visits))), thread_name_prefix="node")
     futures: list[Future[NodeResults]] = []
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import shlex
@@ -15,6 +16,7 @@ from typing import Protocol
 
 from stackdoctor.collect.agent.secrets import redact, redacted_text
 from stackdoctor.collect.api_reads import API_ENDPOINTS
+from stackdoctor.collect.deadlines import Deadlines
 from stackdoctor.collect.frames import Frame, FrameError, FrameReader, NoPython, opening, to_result
 from stackdoctor.collect.plan import Plan
 from stackdoctor.model import Clock, Cost, Node, NodeResults, Probe, Result, Status
@@ -52,7 +54,8 @@ class Channel(Protocol):
 class Ending:
     """Closes what was opened for a node, from any thread; what is opened afterwards is closed at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadlines: Deadlines | None = None) -> None:
+        self._deadlines = deadlines or Deadlines()
         self._lock = threading.Lock()
         self._closers: list[Callable[[], object]] = []
         self._ended = False
@@ -82,17 +85,13 @@ class Ending:
 
         Not everything that blocks takes a timeout, but all of it returns when what it works on is closed.
         """
-        timer = threading.Timer(seconds, self.end, (reason,))
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        except Exception as error:
-            if self.reason:
-                raise NodeLost(self.reason) from error
-            raise
-        finally:
-            timer.cancel()
+        with self._deadlines.within(seconds, functools.partial(self.end, reason)):
+            try:
+                yield
+            except Exception as error:
+                if self.reason:
+                    raise NodeLost(self.reason) from error
+                raise
 
 
 def legible(data: bytes | str, limit: int = 200) -> str:

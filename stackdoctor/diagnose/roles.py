@@ -38,7 +38,7 @@ def with_roles(results: NodeResults) -> NodeResults:
     """``results`` with the given roles and those that the services on the node show; none where no cloud is seen."""
     services: set[str] = set()
     with suppress(CouldNotCheck, NotApplicable):
-        services |= {p.service for p in Processes.parse(results)}
+        services |= Processes.services(results)
     with suppress(CouldNotCheck, NotApplicable):
         services |= {s.name for s in Services.parse(results) if s.active == "active" or s.down}
     shown = {role for role, programs in ROLES.items() if programs & services}

@@ -12,7 +12,7 @@ from stackdoctor.errors import ParseError
 from stackdoctor.facts.answers import decimal, output
 from stackdoctor.facts.service_names import of_command
 from stackdoctor.facts.table import excerpt, header, whole
-from stackdoctor.model import Evidence, NodeResults, Probe
+from stackdoctor.model import Evidence, NodeResults, Probe, Result
 
 __all__ = ["Process", "Processes"]
 
@@ -21,7 +21,7 @@ _HEADER = ("PID", "PPID", "USER", "STAT", "STARTED", "ELAPSED", "%CPU", "%MEM", 
 _NUMBER = r"\s+([0-9]{1,18})"
 _LINE = re.compile(  # the start has five words: Sun Nov 22 16:04:37 2026
     rf"\s*([0-9]{{1,18}}){_NUMBER}\s+(\S+)\s+(\S+)(?:\s+\S+){{5}}\s+(\S+)\s+(\S+)\s+(\S+){_NUMBER}"
-    r"\s+([0-9]{1,18}|-)\s+(\S+)(?:\s+(.*))?",
+    r"\s+([0-9]{1,18}|-)\s+(\S+)(?:\s+(?P<args>.*\S))?",
     re.DOTALL,
 )
 
@@ -100,17 +100,26 @@ class Processes:
     def parse(cls, results: NodeResults) -> Processes:
         """The processes.  Raises CouldNotCheck, ParseError or NotApplicable."""
         result = results.one(cls.probes[0])
-        first, _, rest = output(result).partition("\n")
-        header(first, _HEADER)
-        return cls(tuple(_process(line, results.evidence(result, line)) for line in rest.split("\n") if line.strip()))
+        return cls(tuple(_process(line, results.evidence(result, line.string)) for line in _lines(result)))
+
+    @classmethod
+    def services(cls, results: NodeResults) -> frozenset[str]:
+        """What runs, and nothing else of it; raises as `parse` does."""
+        return frozenset(of_command(line["args"] or "") for line in _lines(results.one(cls.probes[0])))
 
 
-def _process(line: str, evidence: Evidence) -> Process:
-    match = _LINE.match(line)
-    if not match:
-        raise ParseError(f"not a process: {excerpt(line)}")
-    pid, ppid, user, stat, elapsed, cpu, memory, rss, threads, wchan, args = match.groups("")
-    args = args.rstrip()
+def _lines(result: Result) -> Iterator[re.Match[str]]:
+    first, _, rest = output(result).partition("\n")
+    header(first, _HEADER)
+    for line in rest.split("\n"):
+        if match := _LINE.match(line):
+            yield match
+        elif line.strip():
+            raise ParseError(f"not a process: {excerpt(line)}")
+
+
+def _process(line: re.Match[str], evidence: Evidence) -> Process:
+    pid, ppid, user, stat, elapsed, cpu, memory, rss, threads, wchan, args = line.groups("")
     return Process(
         int(pid),
         int(ppid),
