@@ -54,6 +54,7 @@ def report(said: Callable[..., str]) -> str:
             "Timeout: 60.0 seconds ...\nListing queues for vhost / ...\n"
             + _columns(said("rabbitmq.queues", "/"), QUEUE),
             "Listing exchanges for vhost / ...\nname\ttype\tdurable\tauto_delete\tinternal\targuments\tpolicy\n",
+            'Listing policies for vhost "/" ...\n' + said("rabbitmq.policies", "/"),
         )
     )
 

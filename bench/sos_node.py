@@ -95,6 +95,7 @@ def _commands(node: Recorded, processes: str, units: list[dict[str, str]]) -> It
         yield f"{inside}_ip_-d_address_show", _addresses(text)
         yield f"{inside}_ip_-s_-d_link", _links(node.said("links.netns", name))
         yield f"{inside}_ip_route_show_table_all", _routes(node.said("routes.netns", name))
+        yield f"{inside}_iptables-save", re.sub(r"(?m)^\[\d+:\d+\] ", "", node.said("iptables.netns", name))
     yield "filesys/df_-al_-x_autofs", _without_type(node.said("disks.bytes"), "1K-blocks", "Use%")
     yield "filesys/df_-ali_-x_autofs", _without_type(node.said("disks.inodes"), "Inodes", "IUse%")
     yield "rabbitmq/rabbitmqctl_report", report(node.said)
