@@ -142,9 +142,9 @@ class Folders:
         name = mangled(command)
         if name in self.outputs:
             return self.outputs[name]
-        shape_in = re.compile(IN_CONTAINER + re.escape(name))
-        if name.startswith("rabbitmqctl"):
-            return next((path for n, path in sorted(self.outputs.items()) if shape_in.fullmatch(n)), None)
+        if name.startswith("rabbitmqctl") and (ends := sorted(n for n in self.outputs if n.endswith(name))):
+            shape_in = re.compile(IN_CONTAINER + re.escape(name))
+            return next((self.outputs[n] for n in ends if shape_in.fullmatch(n)), None)
         return None
 
     def elements(self, command: str) -> Iterator[tuple[str, str]]:
