@@ -14,10 +14,10 @@ from pathlib import Path
 from cloud import STACKDOCTOR
 from measure import interleaved, run, series
 from outcome import Outcome, Reach, figure, keep
-from sos_tree import write_tree
 
 __all__ = ["main"]
 
+TREE = Path(__file__).with_name("sos_tree.py")
 HOTSOS = Path(sys.executable).parent / "hotsos"
 QUICKER = Reach(15.0, at_least=True)
 MEMORY = Reach(100.0, "MiB")
@@ -28,7 +28,8 @@ def main() -> None:
     mib = int(next(iter(sys.argv[1:]), "45"))
     with tempfile.TemporaryDirectory(prefix="stackdoctor-bench-") as name:
         tree = Path(name) / "sosreport-controller-2026-11-22-abcdefg"
-        write_tree(tree, mib << 20)
+        # not by this process: what it once held counts for the most that those held which it starts
+        run([sys.executable, str(TREE), str(tree), str(mib << 20)])
         keep(f"foreign-{mib}", _outcomes(tree, f"a sosreport of {mib} MiB"), (f"{HOTSOS} --version",))
 
 

@@ -86,7 +86,7 @@ LOGS: Mapping[str, Log] = {
 def write_logs(root: Path, size: int, until: datetime, ends: Mapping[str, Sequence[str]]) -> None:
     """Write all logs below ``root``, ``size`` bytes together; ``ends`` are records that come last, by log."""
     written = _written()
-    parts = sum(log.part * (2.1 if log.old else 1.0) for log in LOGS.values())
+    parts = sum(log.part * (2.05 if log.old else 1.0) for log in LOGS.values())
     for name, log in LOGS.items():
         chance = random.Random(name)
         sample = written[log.sample] if log.sample in written else (SAMPLES / f"{log.sample}.log").read_text()

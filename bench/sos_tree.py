@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -47,3 +48,7 @@ def _last(node: Recorded, folder: str) -> Mapping[str, Sequence[str]]:
             for sample in hit["samples"]:
                 found.setdefault(name, {})[sample["time"]] = sample["text"]
     return {name: [text for _, text in sorted(said.items())] for name, said in found.items()}
+
+
+if __name__ == "__main__":
+    write_tree(Path(sys.argv[1]), int(sys.argv[2]))
