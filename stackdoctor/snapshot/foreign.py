@@ -20,11 +20,11 @@ from stackdoctor.snapshot.log_scan import AT_MOST, CopiedLog, newest_stamp, room
 from stackdoctor.snapshot.log_tree import Named, copied_log, logs_by_node, search_for
 from stackdoctor.snapshot.read import read_snapshot
 from stackdoctor.snapshot.sosreport import (
+    MIXED,
     Folders,
     Wanted,
     asked_as,
     clock_of_report,
-    report_file,
     results_of,
     wanted_by,
 )
@@ -156,15 +156,15 @@ def _reports(tree: Tree, roots: set[str], reading: Reading) -> list[NodeResults]
 _DATE = Probe("date", ("date",), cap=WHO)
 _UTC = Probe("date.utc", ("date", "--utc"), otherwise=(("date", "-u"),), cap=WHO)
 _NAME = Probe("hostname", ("hostname",), files=("/etc/hostname",), cap=WHO)
-_REPORT = Probe("rabbitmq.report", cap=64 * 1024 * 1024)
 _ABOUT = (_DATE, _UTC, _NAME)
 
 
 def _host(tree: Tree, root: str, reading: Reading) -> _Host:
     folders = Folders(root, tree.entries)
     wanted = wanted_by((*reading.plan.probes, *_ABOUT), folders)
-    if name := report_file(folders):
-        wanted.append(Wanted(_REPORT, "", name[1:], (name,)))
+    for command, probe in MIXED.items():
+        if name := folders.output(command):
+            wanted.append(Wanted(probe, "", name[1:], (name,)))
     return _Host(folders, wanted, _logs_of(tree, folders, reading))
 
 
@@ -197,7 +197,7 @@ def _answered(tree: Tree, host: _Host, taken: Taken, reading: Reading) -> NodeRe
     if clock is None:
         clock = Clock(newest_stamp(host.logs[:AT_MOST], taken.files, 0) or time.time(), error=None)
     hostname = re.sub(r"[^\w.-]", "", said.get(_NAME.id, "").split("\n")[0])[:253] or _named_by(tree, host.folders.root)
-    asked = [want for want in host.wanted if want.probe not in _ABOUT and want.probe is not _REPORT]
+    asked = [want for want in host.wanted if want.probe not in (*_ABOUT, *MIXED.values())]
     results = results_of(reading.plan.probes, asked, taken.contents, host.folders, clock)
     results.update(_scanned(host.logs, taken, clock, reading))
     return NodeResults(Node(hostname.partition(".")[0] or hostname), results, clock, hostname)

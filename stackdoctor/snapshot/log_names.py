@@ -27,7 +27,7 @@ def source_of(path: str, sources: Iterable[LogSource]) -> LogSource | None:
     """The source that the log at ``path`` is of; where it names no service, the service is read off the name."""
     path = current(path)
     for source in sources:
-        if any(_glob(pattern).fullmatch(path) for pattern in source.files):
+        if any(path.startswith(_fixed(pattern)) and _glob(pattern).fullmatch(path) for pattern in source.files):
             if source.service:
                 return source
             return LogSource(_by_name(path), source.format, source.files)
@@ -36,6 +36,11 @@ def source_of(path: str, sources: Iterable[LogSource]) -> LogSource | None:
 
 def _by_name(path: str) -> str:
     return path.rsplit("/", 1)[-1].removesuffix(".log").removeprefix("openstack-")
+
+
+@lru_cache(4096)
+def _fixed(pattern: str) -> str:
+    return re.split(r"[*?\[]", pattern, maxsplit=1)[0]
 
 
 @lru_cache(4096)

@@ -10,7 +10,17 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-__all__ = ["broker_report", "containers", "cpu_flags", "cpus", "disk_usage", "netstat", "processes", "said_time"]
+__all__ = [
+    "broker_report",
+    "containers",
+    "cpu_flags",
+    "cpus",
+    "disk_usage",
+    "netstat",
+    "processes",
+    "said_time",
+    "sysctls",
+]
 
 _AXO = ("PID", "PPID", "WCHAN", "STARTED", "TT", "TIME", "CMD")
 _AUX = ("USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND")
@@ -19,6 +29,7 @@ _SOCKET = re.compile(
     r"(?P<kept>(?P<protocol>tcp6?|udp6?) +\d+ +\d+ +\S+ +\S+) +(?:(?P<state>[A-Z][A-Z_0-9]+) +)?"
     r"\d+ +\d+ +(?P<holder>-|\d+/.*?) +(?:off|on|keepalive|timewait|unkn-\d+|probe) +\([\d./-]+\) *"
 )
+_AS_PATH = str.maketrans("./", "/.")
 _STYLE = re.compile(r"\x1b\[[0-9;]{0,12}m")
 _CLOCK = re.compile(
     r"[A-Z][a-z]{2} +(?P<month>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) +(?P<clock>\d\d:\d\d:\d\d)(?: (?P<half>[AP]M))?"
@@ -136,6 +147,22 @@ def cpu_flags(text: str) -> str:
     if match is None:
         raise ValueError("no flags")
     return match[0] + "\n"
+
+
+def sysctls(text: str) -> dict[str, str]:
+    """The files below /proc/sys that ``sysctl -a`` printed, and what is in them.
+
+    In its names a dot is a slash, and a slash a dot.
+
+    >>> sysctls("net.ipv4.conf.eth0/100.rp_filter = 2\\n")
+    {'/proc/sys/net/ipv4/conf/eth0.100/rp_filter': '2\\n'}
+    """
+    found = {}
+    for line in text.split("\n"):
+        name, equals, value = line.partition(" = ")
+        if equals:
+            found["/proc/sys/" + name.translate(_AS_PATH)] = f"{value}\n"
+    return found
 
 
 _PARTS = (

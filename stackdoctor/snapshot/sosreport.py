@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from fnmatch import filter as fnmatch_filter
 from fnmatch import fnmatchcase
 
 from stackdoctor.collect.agent.reading import without_comments
@@ -27,25 +28,30 @@ from stackdoctor.snapshot.sos_text import (
     netstat,
     processes,
     said_time,
+    sysctls,
 )
 
-__all__ = ["Folders", "Wanted", "asked_as", "clock_of_report", "mangled", "report_file", "results_of", "wanted_by"]
+__all__ = ["MIXED", "Folders", "Wanted", "asked_as", "clock_of_report", "mangled", "results_of", "wanted_by"]
 
 NAME_MAX = 255
 ABSENT = "not in the sosreport"
 AUX, AXO = "ps auxwww", "ps axo flags*lstart*"
 REPORT = "rabbitmqctl report"
+SYSCTL = "sysctl -a"
+SYSCTLS = "/proc/sys/"
 CPUINFO = "/proc/cpuinfo"
 IN_CONTAINER = r"(?:(?:docker|podman)_exec_(?:-\w+_)*[\w.-]+?_)?"
 
 _ALIKE: Mapping[str, tuple[str, ...]] = {
+    "tgt.targets": ("tgtadm --lld iscsi --op show --mode target",),
     "netns.list": ("ip netns", "ip netns list"),
     "addresses.host": ("ip -d address", "ip address show", "ip -d addr", "ip address"),
     "addresses.netns": ("ip netns exec {each} ip -d address show", "ip netns exec {each} ip address show"),
     "links.host": ("ip -s -d link", "ip -d -s link", "ip -s -d link show"),
     "links.netns": ("ip netns exec {each} ip -s -d link", "ip netns exec {each} ip -d -s link"),
     "routes.netns": ("ip netns exec {each} ip route show table all",),
-    "neighbours.host": ("ip neigh show", "ip neigh"),
+    "neighbours.host": ("ip -s -s neigh show", "ip neigh show", "ip neigh"),
+    "rules.host": ("ip -4 rule",),
     "services.systemd": ("systemctl show *service --all", "systemctl show service --all"),
     "disks.inodes": ("df -ali -x autofs", "df -ali"),
     "libvirt.list": ("virsh -r list --all", "virsh list --all"),
@@ -136,9 +142,9 @@ class Folders:
         name = mangled(command)
         if name in self.outputs:
             return self.outputs[name]
-        shape_in = re.compile(IN_CONTAINER + re.escape(name))
-        if name.startswith("rabbitmqctl"):
-            return next((path for n, path in sorted(self.outputs.items()) if shape_in.fullmatch(n)), None)
+        if name.startswith("rabbitmqctl") and (ends := sorted(n for n in self.outputs if n.endswith(name))):
+            shape_in = re.compile(IN_CONTAINER + re.escape(name))
+            return next((self.outputs[n] for n in ends if shape_in.fullmatch(n)), None)
         return None
 
     def elements(self, command: str) -> Iterator[tuple[str, str]]:
@@ -199,6 +205,13 @@ def _commands(probe: Probe, folders: Folders) -> Iterator[Wanted]:
             return
 
 
+MIXED: Mapping[str, Probe] = {
+    REPORT: Probe("rabbitmq.report", cap=64 * 1024 * 1024),
+    SYSCTL: Probe("sysctl", cap=16 * 1024 * 1024),
+}
+"""Commands of sos whose one output answers many of our probes, and as what it is taken."""
+
+
 def asked_as(probe: Probe) -> str:
     """What the probe asks for, in short."""
     more = f" and {len(probe.files) - 1} more" if len(probe.files) > 1 else ""
@@ -229,7 +242,8 @@ def results_of(
             result = _result(want, [part or b"" for part in said], here, clock)
             if result is not None:
                 found[want.probe.id, want.subject] = result
-    found.update(_from_report(probes, contents, folders, clock, {id_ for id_, _ in found}))
+    for answered in (_from_report, _from_sysctl):
+        found.update(answered(probes, contents, folders, clock, {id_ for id_, _ in found}))
     for probe in probes:
         if not any(id_ == probe.id for id_, _ in found):
             found[probe.id, ""] = Result(
@@ -260,22 +274,33 @@ def _result(want: Wanted, said: list[bytes], here: datetime, clock: Clock) -> Re
     )
 
 
-def report_file(folders: Folders) -> str | None:
-    """Where the report of a broker lies, as on the node."""
-    return folders.output(REPORT)
-
-
 def _from_report(
     probes: Iterable[Probe], contents: Mapping[str, bytes], folders: Folders, clock: Clock, known: set[str]
 ) -> Iterator[tuple[tuple[str, str], Result]]:
-    name = report_file(folders)
-    content = contents.get(folders.place(name)) if name else None
-    if name is None or content is None:
-        return
+    name, content = _mixed(REPORT, contents, folders)
     ids = {probe.id for probe in probes}
-    for (probe, vhost), text in broker_report(content.decode("utf-8", "replace")).items():
+    for (probe, vhost), text in broker_report(content).items():
         if probe in ids and probe not in known:
-            yield (probe, vhost), Result(probe, name[1:], vhost, stdout=redact(text.encode()), started=clock.now)
+            yield (probe, vhost), Result(probe, name, vhost, stdout=redact(text.encode()), started=clock.now)
+
+
+def _from_sysctl(
+    probes: Iterable[Probe], contents: Mapping[str, bytes], folders: Folders, clock: Clock, known: set[str]
+) -> Iterator[tuple[tuple[str, str], Result]]:
+    """The files below /proc/sys that probes ask for: sos keeps the kernel's settings by their names."""
+    name, content = _mixed(SYSCTL, contents, folders)
+    values = sysctls(content)
+    for probe in probes:
+        for pattern in probe.files if probe.id not in known else ():
+            for path in fnmatch_filter(values, pattern) if pattern.startswith(SYSCTLS) else ():
+                yield (probe.id, path), Result(probe.id, name, path, stdout=values[path].encode(), started=clock.now)
+
+
+def _mixed(command: str, contents: Mapping[str, bytes], folders: Folders) -> tuple[str, str]:
+    """Where the output of ``command`` lies, and what it is; both empty where the report has none."""
+    name = folders.output(command)
+    content = contents.get(folders.place(name)) if name else None
+    return (name[1:], content.decode("utf-8", "replace")) if name and content is not None else ("", "")
 
 
 def clock_of_report(date: str, utc: str) -> Clock | None:

@@ -121,6 +121,16 @@ def _causes(report: dict[str, object]) -> list[str]:
     return [each["cause"] for each in report["diagnoses"]]  # type: ignore[attr-defined]
 
 
+def test_settings_of_the_kernel_are_read_by_their_names(run: Run, tmp_path: Path) -> None:
+    said = "net.netfilter.nf_conntrack_count = 262100\nnet.netfilter.nf_conntrack_max = 262144\n"
+    said += "net.bridge.bridge-nf-call-iptables = 1\nfs.file-nr = 2860\t0\t9223372036854775807\n"
+    report = _diagnosis(run, "--from", str(_report(tmp_path, "x", {"sos_commands/kernel/sysctl_-a": said})))
+    (finding,) = report["findings"]  # type: ignore[misc]
+    assert finding["id"] == "host.conntrack.full"
+    assert "sos_commands/kernel/sysctl_-a" in json.dumps(finding["evidence"])
+    assert "/proc/sys/fs/file-nr" not in json.dumps(report)
+
+
 def test_sosreports_of_two_hosts_make_one_cloud_with_one_root_cause(run: Run, controller: Path, compute: Path) -> None:
     with tarfile.open(controller.with_suffix(".tar.xz"), "w:xz") as archive:
         archive.add(controller, controller.name)

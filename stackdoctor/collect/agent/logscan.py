@@ -17,6 +17,9 @@ from stackdoctor.collect.agent.unpacked import Unpacked
 TOGETHER = 1 << 25
 UNPACKED = 1 << 27
 BLOCK = 1 << 20
+OWN = (
+    1 << 19
+)  # a log larger than this is worth a grep of its own, which goes through few patterns several times as fast
 TEXT = 1 << 24  # of all samples; beyond it each is cut to one line
 
 
@@ -58,7 +61,6 @@ class LogScan:
         self.until = time.time()
         self.since = self.until - plan["window"]
         self.signatures = [Signature(s) for s in plan["signatures"]]
-        self.patterns = "".join(s.grep + "\n" for s in self.signatures).encode("utf-8")
         self.files: List[LogFile] = []
         self.pending = 0
         self.unread: Set[LogFile] = set()
@@ -73,7 +75,7 @@ class LogScan:
         self.loop.add(lambda: start(["grep", "--version"], 5.0, PIECE, identified))
 
     def look(self) -> None:
-        together: List[LogFile] = []
+        together: Dict[Tuple[str, ...], List[LogFile]] = {}
         taken = unpacked = 0
         self.pending = 1
         for file in self.find():
@@ -91,12 +93,13 @@ class LogScan:
             if not self.gnu:
                 self.by_python(file)
             elif length <= SMALL and taken + length <= TOGETHER:
-                together.append(file)
+                whose = tuple(s.id for s in file.signatures) if length > OWN else ()
+                together.setdefault(whose, []).append(file)
                 taken += length
             else:
                 self.grep_alone(file)
-        if together:
-            self.grep_together(together)
+        for files in together.values():
+            self.grep_together(files)
         self.finished()
 
     def find(self) -> Iterator[LogFile]:
@@ -161,8 +164,10 @@ class LogScan:
                 self.unread.discard(file)
             self.finished()
 
+        wanted = {s.id: s.grep for _, _, file in output.parts for s in file.signatures}
+
         def begin() -> Optional[Child]:
-            fd = pattern_pipe(self.patterns)
+            fd = pattern_pipe("".join(grep + "\n" for grep in wanted.values()).encode("utf-8"))
             try:
                 # in the C locale it takes any bytes for text, and less time
                 argv = ["env", "LC_ALL=C", "grep", "-E", "-a", "-b", "-f", "/dev/fd/%d" % fd]

@@ -127,6 +127,23 @@ def test_only_the_signatures_of_a_service_are_looked_for_in_its_log(scan: Scan, 
     assert set(counts(scan([TIMEOUT, REFUSED], f"{tmp_path}/a.log", service="cinder-volume"))) == {("refused", "a.log")}
 
 
+def test_a_large_log_is_gone_through_for_its_own_signatures_and_the_small_ones_together(
+    scan: Scan, program: Program, tmp_path: Path
+) -> None:
+    said = line(60, "Timed out waiting for x") + line(50, "[Errno 111]")
+    for name, lines in (("nova-api", 300), ("nova-api.log.1", 300), ("cinder-api", 300), ("glance-api", 1)):
+        (tmp_path / (name if ".log" in name else f"{name}.log")).write_text(line(90, "." * 3000) * lines + said)
+    count = (
+        f'[ "$1" = --version ] || {{ for f; do :; done; cat "$f" >{tmp_path}/$$; wc -l <{tmp_path}/$$ >>{tmp_path}/n;'
+    )
+    count += f" exec {shutil.which('grep')} -E -a -b -f {tmp_path}/$$; }}; echo GNU grep"
+    found = scan([TIMEOUT, REFUSED], f"{tmp_path}/*.log", service="", path=program("grep", count))
+    assert sorted(map(int, (tmp_path / "n").read_text().split())) == [1, 1, 2]
+    refused = {("refused", f"{name}.log"): 1 for name in ("nova-api", "cinder-api", "glance-api")}
+    refused["refused", "nova-api.log.1"] = 1
+    assert counts(found) == {**refused, ("rpc-timeout", "nova-api.log"): 1, ("rpc-timeout", "nova-api.log.1"): 1}
+
+
 def test_a_log_that_grows_meanwhile_is_read_to_its_new_end(
     start: Callable[..., Any], tmp_path: Path, program: Program
 ) -> None:
