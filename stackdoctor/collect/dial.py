@@ -24,6 +24,7 @@ __all__ = ["dial", "greeted", "hang_up"]
 
 _LOG = logging.getLogger(__name__)
 _AHEAD = 32 * 1024
+_FAREWELL = 1.0
 _IDLE = 5.0  # seconds after which a thread that waits for a node looks up, should nothing have woken it
 _GREETING = 16 * 1024
 
@@ -105,13 +106,49 @@ def _notice_silence(stream: socket.socket, timeout: float) -> None:
             stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-def hang_up(stream: socket.socket) -> None:
-    with contextlib.suppress(OSError, EOFError):
+def hang_up(stream: socket.socket | _Hopped) -> None:
+    with contextlib.suppress(OSError):
         stream.shutdown(socket.SHUT_RDWR)  # wakes whoever waits on it; close does not
     stream.close()
 
 
-def _through(hop: paramiko.Transport, login: Login, deadline: float, ending: Ending) -> paramiko.Channel:
+class _Hopped:
+    """A channel through a hop as a stream; what is sent on it goes before its close, or not at all.
+
+    Several threads use it, and paramiko may send what one of them says after another's close: sshd takes that for a
+    breach of the protocol (channels.c, "referred to nonexistent channel") and hangs up on all that go over the hop.
+    """
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self._sending, self._closed = threading.Lock(), False
+
+    def send(self, data: bytes) -> int:
+        with self._sending:
+            if self._closed:
+                raise OSError(errno.EPIPE, "it is closed")
+            return self._channel.send(data)
+
+    def recv(self, size: int) -> bytes:
+        return bytes(self._channel.recv(size))
+
+    def settimeout(self, seconds: float) -> None:
+        self._channel.settimeout(seconds)
+
+    def shutdown(self, how: int) -> None:
+        """Closing is enough: it wakes whoever waits."""
+
+    def close(self) -> None:
+        held = self._sending.acquire(timeout=_FAREWELL)  # who sends may wait for a hop that takes nothing any more
+        try:
+            self._closed = True
+            self._channel.close()
+        finally:
+            if held:
+                self._sending.release()
+
+
+def _through(hop: paramiko.Transport, login: Login, deadline: float, ending: Ending) -> _Hopped:
     import paramiko
 
     assert login.jump
@@ -123,8 +160,9 @@ def _through(hop: paramiko.Transport, login: Login, deadline: float, ending: End
         raise NodeLost(f"jump host {login.jump.host} opens no way to {login}: {why}") from refused
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise NodeLost(f"the connection to the jump host {login.jump.host} was lost: {said(error)}") from error
-    ending.add(channel.close)
-    return channel
+    hopped = _Hopped(channel)
+    ending.add(hopped.close)
+    return hopped
 
 
 def _by_command(command: str, ending: Ending) -> socket.socket:
