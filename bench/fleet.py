@@ -39,7 +39,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def fleet(size: int) -> Iterator[Fleet]:
-    """``size`` hosts; raises RuntimeError where there is no sshd."""
+    """``size`` hosts, with a home that has no start-up files; raises RuntimeError where there is no sshd."""
     if not os.path.exists(SSHD):
         raise RuntimeError(f"{SSHD} (openssh-server) is missing")
     folder = Path(tempfile.mkdtemp(prefix="stackdoctor-bench-"))
@@ -53,6 +53,7 @@ def fleet(size: int) -> Iterator[Fleet]:
 
 
 def _prepare(folder: Path, size: int) -> Fleet:
+    (folder / "home").mkdir()
     for name in ("host_key", "key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(folder / name)], check=True)
     shutil.copy(folder / "key.pub", folder / "authorized_keys")
@@ -85,6 +86,8 @@ def _sshd(folder: Path, port: int) -> Iterator[None]:
         "UseDNS no",
         "PidFile none",
         "LogLevel ERROR",
+        # what this machine's user starts with each shell is no part of what is measured
+        f"SetEnv HOME={folder}/home PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "MaxStartups 2000",
         "MaxSessions 100",
     ]

@@ -21,6 +21,8 @@ __all__ = ["Frame", "FrameError", "FrameReader", "NoPython", "bootstrap", "encod
 NOISE_LIMIT = 256 * 1024
 PAYLOAD_LIMIT = 64 * 1024 * 1024
 NO_PYTHON = b"SD1 nopython\n"
+PYTHONS = ("python3", "/usr/libexec/platform-python")
+"""RHEL 8 has its own where none was installed for users."""
 
 _MAGIC = re.compile(rb"SD1 ([0-9a-f]{8})\n|SD1 nopython\n")
 _HEAD = 13
@@ -46,8 +48,11 @@ class Frame:
 def bootstrap() -> str:
     """The command for the login shell (sh, csh or fish alike): run what comes on standard input, its length first."""
     refuse = 'import sys;sys.version_info<(3,6) and (sys.stdout.write("SD1 nopython\\n"),sys.exit(97));'
-    script = 'command -v python3 >/dev/null 2>&1 && exec python3 -EsS -c "$0"; echo SD1 nopython; exit 97'
     program = f"{refuse}del sys.path[0];{BOOT}"
+    script = (
+        f"for python in {' '.join(PYTHONS)}; do "
+        'command -v $python >/dev/null 2>&1 && exec $python -EsS -c "$0"; done; echo SD1 nopython; exit 97'
+    )
     return f"exec sh -c {_quoted(script)} {_quoted(program)}"
 
 

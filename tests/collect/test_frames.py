@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stackdoctor.collect import frames
 from stackdoctor.collect.frames import (
     NOISE_LIMIT,
     PAYLOAD_LIMIT,
@@ -166,22 +167,30 @@ def test_the_bootstrap_starts_the_agent_in_every_login_shell(shell: str) -> None
 
 
 @pytest.mark.parametrize(
-    "script", [None, "#!/bin/sh\nexec {python} -c 'import sys; sys.version_info = (3, 5); exec(sys.argv[1])' \"$3\"\n"]
+    ("found", "said"),
+    [
+        (("no python", "no python"), None),
+        (("too old", "no python"), None),
+        (("no python", "new"), "new"),
+        (("new", "newer"), "new"),
+    ],
 )
-def test_the_bootstrap_says_when_python_is_missing_or_too_old(tmp_path: Path, script: str | None) -> None:
-    shell = shutil.which("sh")
-    assert shell is not None
-    (tmp_path / "sh").symlink_to(shell)
-    if script is not None:
-        (tmp_path / "python3").write_text(script.format(python=sys.executable))
-        (tmp_path / "python3").chmod(0o755)
-    run = subprocess.run(
-        [shell, "-c", bootstrap()],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env={"PATH": str(tmp_path)},
-        check=False,
-    )
-    assert run.returncode == 97
-    with pytest.raises(NoPython):
-        read(run.stdout)
+def test_the_bootstrap_takes_the_first_python_and_says_when_that_is_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: tuple[str, ...], said: str | None
+) -> None:
+    version = {"too old": "(3, 5)", "new": "(3, 6)", "newer": "(3, 13)"}
+    pythons = [tmp_path / f"python{number}" for number in range(len(found))]
+    for python, what in zip(pythons, found, strict=True):
+        if what in version:
+            given = f"import sys; sys.version_info = {version[what]}; PYTHON = sys.argv.pop(2); exec(sys.argv[1])"
+            python.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{given}' \"$3\" {what.replace(' ', '-')}\n")
+            python.chmod(0o755)
+    monkeypatch.setattr(frames, "PYTHONS", tuple(map(str, pythons)))
+    monkeypatch.setattr(frames, "BOOT", "print(PYTHON)")
+    run = subprocess.run(["sh", "-c", bootstrap()], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if said is None:
+        assert run.returncode == 97
+        with pytest.raises(NoPython):
+            read(run.stdout)
+    else:
+        assert (run.returncode, run.stdout.decode().strip()) == (0, said)

@@ -208,8 +208,8 @@ def start(
 
 def which(program: str) -> str:
     """Where a program is; empty where it is not.  shutil takes longer to import than to ask for all of them."""
-    for folder in ("",) if "/" in program else os.environ["PATH"].split(":"):
-        path = os.path.join(folder, program)
+    for folder in os.environ["PATH"].split(":"):
+        path = program if "/" in program else folder + "/" + program
         if os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
     return ""

@@ -16,23 +16,21 @@ _NAME = (
 _WORD = rb"[^\s\"',;&)}\]\\]{1,4096}"
 
 # name = value, as a whole line or all that a log record says: the value is all the rest of it
-_LINE = re.compile(
-    rb"((?:^|\] )[ \t]{0,20}(?:export[ \t]{1,5})?[\w.-]{0,60}?" + _NAME + rb"[ \t]{0,20}=[ \t]{0,20})(?![\"'\s]).+",
-    re.IGNORECASE,
+_LINE = (
+    rb"(?i)((?:^|\] )[ \t]{0,20}(?:export[ \t]{1,5})?[\w.-]{0,60}?" + _NAME + rb"[ \t]{0,20}=[ \t]{0,20})(?![\"'\s]).+"
 )
 # A quote that ends a string of JSON ("name": "password=", "next") begins no value.
 # password=x, X-Auth-Token: x, "password": "x", 'password': b'x', \"password\": \"x\", "password": 1
-_ASSIGNED = re.compile(
-    rb"(?P<name>" + _NAME + rb")(?P<close>\\{0,3}[\"'])?(?P<sign>[ \t]{0,20}(?:=>|=|:)[ \t]{0,20})"
+_ASSIGNED = (
+    rb"(?i)(?P<name>" + _NAME + rb")(?P<close>\\{0,3}[\"'])?(?P<sign>[ \t]{0,20}(?:=>|=|:)[ \t]{0,20})"
     rb"(?:[bu]?(?P<quote>\\{0,3}[\"'])(?(close)|(?![}\])]{0,20}(?:\Z|,[ \t\"'{\[])))"
-    rb"(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\])){1,4096})|(?P<bare>" + _WORD + rb"))",
-    re.IGNORECASE,
+    rb"(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\])){1,4096})|(?P<bare>" + _WORD + rb"))"
 )
 _HEADER = re.compile(rb"X-[\w-]{0,30}\Z", re.IGNORECASE)
 _HARMLESS = frozenset((b"yes", b"no", b"none", b"null", b"true", b"false"))  # "using password: YES" is worth knowing
 
-# What a line has that the pattern needs, the pattern (compiled when the first such line comes: few ever are on a node),
-# and what stays behind the secret.
+# What a line has one of, in lower case, where the pattern fits; the pattern, which is compiled when such a line comes:
+# few ever are on a node; and what stays behind the secret.
 _OTHERS = (
     # scheme://user:password@host; the password may hold a slash or an at-sign, and a port is none
     (
@@ -45,27 +43,35 @@ _OTHERS = (
     (b"iscsi://", rb"(iscsi://[^\s%@/\"']{1,200}%)[^\s@\"']{1,500}@", b"@"),
     (b"{", rb"(\{\w{0,40}(?:pass|password|secret|cookie),[ \t]{0,5}(?:<<)?\")[^\"\\]{1,4096}", b""),
     (
-        b"uthorization",
+        b"authorization",
         rb"([Aa]uthorization[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?\w{1,20} )[\w+/=.~-]{1,4096}",
         b"",
     ),
     (
-        b"-",
+        b"passw|passphrase|secret|token|setcookie",
         rb"(?i)(--?(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token)|setcookie)[ \t]{1,20})(?!-)" + _WORD,
         b"",
     ),
-    (b"user", rb"((?:incoming|outgoing)user[ \t]{1,20}\S{1,200}[ \t]{1,20})[^\s\"'\\]{1,500}", b""),
+    (
+        b"incominguser|outgoinguser",
+        rb"((?:incoming|outgoing)user[ \t]{1,20}\S{1,200}[ \t]{1,20})[^\s\"'\\]{1,500}",
+        b"",
+    ),
     # keepalived, Redis
-    (b"a", rb"(\b(?:auth_pass|requirepass|masterauth)[ \t]{1,20})[^\s\"'\\]{1,500}", b""),
+    (
+        b"auth_pass|requirepass|masterauth",
+        rb"(\b(?:auth_pass|requirepass|masterauth)[ \t]{1,20})[^\s\"'\\]{1,500}",
+        b"",
+    ),
     # what mysql takes without a space, "CHAP user secret", haproxy, SNMP, swift, cookies of sessions
-    (b"-p", rb"(\bmysql\w{0,10}\b[^\n|;]{0,400}?[ \t]-p)(?![ \t])[^\s\"']{1,500}", b""),
-    (b"CHAP", rb"(\bCHAP[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}", b""),
+    (b"mysql", rb"(\bmysql\w{0,10}\b[^\n|;]{0,400}?[ \t]-p)(?![ \t])[^\s\"']{1,500}", b""),
+    (b"chap", rb"(\bCHAP[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}", b""),
     (b"stats auth", rb"(\bstats auth[ \t]{1,20}[^\s:]{1,200}:)\S{1,500}", b""),
     (b"community", rb"(\br[ow]community6?[ \t]{1,20})\S{1,500}", b""),
     (b"hash_path_", rb"(\bswift_hash_path_(?:suffix|prefix)[ \t]{0,20}=[ \t]{0,20})\S{1,500}", b""),
     # programs that take a password as an option or a word of its own
     (
-        b"-",
+        b"redis-cli|sshpass|ipmitool|ldapsearch|ldapmodify|ldapadd|snmp|docker login|podman login|skopeo login",
         rb"(\b(?:redis-cli|sshpass|ipmitool|ldap(?:search|modify|add)|snmp\w{1,10}"
         rb"|(?:docker|podman|skopeo) login)\b[^\n|;]{0,300}?[ \t]-[apPwAX][ \t]{0,3})[^\s-][^\s\"']{0,500}",
         b"",
@@ -76,13 +82,13 @@ _OTHERS = (
         b"",
     ),
     (
-        b"_",
+        b"change_password|add_user|authenticate_user",
         rb"(\b(?:change_password|add_user|authenticate_user)[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}",
         b"",
     ),
-    (b"createUser", rb"(\bcreateUser[ \t]{1,20}\S{1,200}[ \t]{1,20}\w{1,20}[ \t]{1,20})\S{1,500}", b""),
+    (b"createuser", rb"(\bcreateUser[ \t]{1,20}\S{1,200}[ \t]{1,20}\w{1,20}[ \t]{1,20})\S{1,500}", b""),
     (
-        b"--",
+        b"passw|passphrase|secret|token",
         rb"(?i)(--(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token))[\"']?[ \t,=]{1,5}[bu]?[\"'])[^\"']{1,500}",
         b"",
     ),
@@ -94,71 +100,86 @@ _OTHERS = (
     (b"chpasswd", rb"([\"'\[, ]\w{1,32}:)[^\s\"'\]:,|]{1,500}(?=[\"'\],])", b""),
     # what stands without a sign between name and value, or within brackets
     (
-        b"(",
+        b"('|(\"|(b'|(b\"|(u'|(u\"",
         rb"(\([bu]?[\"']\w{0,40}(?:passw(?:or)?d|secret|token)[\"'],[ \t]{0,5}[bu]?[\"'])[^\"']{1,500}",
         b"",
     ),
-    (b"(", rb"(?i)(\bpassword\([\"'])[^\"']{1,500}", b""),
+    (b"password(", rb"(?i)(\bpassword\([\"'])[^\"']{1,500}", b""),
     # what programs say of one: required, incorrect, expired, not set
     (
-        b"assword is ",
+        b"password is ",
         rb"(\b[Pp]assword is )(?!(?:required|needed|incorrect|wrong|invalid|expired|not|too|empty)\b)\S{1,500}",
         b"",
     ),
     (
-        b"assword",
+        b"password",
         rb"((?:^|\] )[ \t]{0,20}user[ \t]{1,20}\S{1,200}[ \t]{1,20}(?:insecure-)?password[ \t]{1,20})\S{1,500}",
         b"",
     ),
     (
-        b'"',
+        b"secret|psk",
         rb"(?i)(\b(?:secret|psk)[ \t]{1,5}\")[^\"]{1,500}",
         b"",
     ),
-    (b";", rb"(\bsecret[ \t]{1,20})[^\s;\"'=:]{4,500}(?=;)", b""),
+    (b"secret", rb"(\bsecret[ \t]{1,20})[^\s;\"'=:]{4,500}(?=;)", b""),
     (b"auth-pass", rb"(\bauth-pass[ \t]{1,20}\S{1,200}[ \t]{1,20})\S{1,500}", b""),
     (b"pwd=", rb"(\bpwd=)(?!/)[^\s;&\"']{1,500}", b""),
     (b"secret,", rb"(\bsecret,[^\s]{0,200}?\bdata=)[^\s,]{1,4096}", b""),
     (
-        b"",
+        b"identified",
         rb"(?i)(\bIDENTIFIED (?:WITH \S{1,60} )?(?:BY|AS)(?: PASSWORD)? \\{0,3}[\"'])[^\"'\\]{1,500}",
         b"",
     ),
-    (b"$", rb"()\$(?:1|5|6|2[aby]|y|apr1)\$[\w./$=,-]{16,500}", b""),  # crypt(5)
+    (b"$1$|$5$|$6$|$2a$|$2b$|$2y$|$y$|$apr1$", rb"()\$(?:1|5|6|2[aby]|y|apr1)\$[\w./$=,-]{16,500}", b""),  # crypt(5)
     (b"/tokens/", rb"(/tokens/)[\w-]{16,4096}", b""),
-    (b"oken%3", rb"(token%3[Dd])[^\s&%\"']{1,4096}", b""),
-    (b"oken", rb"(?i)(\btoken[ \t:=]{1,5}[\"']?)[0-9a-f-]{32,36}\b", b""),
+    (b"token%3", rb"(token%3[Dd])[^\s&%\"']{1,4096}", b""),
+    (b"token", rb"(?i)(\btoken[ \t:=]{1,5}[\"']?)[0-9a-f-]{32,36}\b", b""),
     (
-        b"oken",
+        b"token",
         rb"([\"']token[\"']:[ \t]{0,5}\{[^{}]{0,400}?[\"']id[\"']:[ \t]{0,5}[bu]?[\"'])[^\"']{1,4096}",
         b"",
     ),
-    (b"ey", rb"(\bkey[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?)[\w+/]{24,200}={0,2}(?![\w-])", b""),
-    (b"ookie:", rb"((?:Set-)?Cookie:[ \t]{0,5})[^\r\n\"']{1,4096}", b""),
-    (b"gAAAA", rb"()gAAAA[\w=-]{20,}", b""),  # Fernet
-    (b"AQ", rb"()\bAQ[\w+/]{36,38}==", b""),  # Ceph
+    (b"key", rb"(\bkey[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?)[\w+/]{24,200}={0,2}(?![\w-])", b""),
+    (b"cookie:", rb"((?:Set-)?Cookie:[ \t]{0,5})[^\r\n\"']{1,4096}", b""),
+    (b"gaaaa", rb"()gAAAA[\w=-]{20,}", b""),  # Fernet
+    (b"aq", rb"()\bAQ[\w+/]{36,38}==", b""),  # Ceph
 )
-_PRIVATE_KEY = re.compile(rb"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:[\w+/=\s\\:,.<>]|-(?!----)){1,20000}")
-_CHPASSWD = re.compile(rb"chpasswd:[^\n]{0,200}\n(?:[ \t]{1,40}[^\n]{0,500}(?:\n|\Z)){1,100}")  # of cloud-init
-_LOGIN = re.compile(
-    rb"(?m)^([ \t]{1,40}(?:-[ \t]{1,5})?(?!expire:|list:|users:|name:|type:)[\w.@-]{1,64}:)[^\n]{1,500}"
-)
+_PRIVATE_KEY = rb"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:[\w+/=\s\\:,.<>]|-(?!----)){1,20000}"
+_CHPASSWD = rb"chpasswd:[^\n]{0,200}\n(?:[ \t]{1,40}[^\n]{0,500}(?:\n|\Z)){1,100}"  # of cloud-init
+_LOGIN = rb"(?m)^([ \t]{1,40}(?:-[ \t]{1,5})?(?!expire:|list:|users:|name:|type:)[\w.@-]{1,64}:)[^\n]{1,500}"
 _SUSPECT = tuple(
     b"pass secret token key pwd auth cookie :// user gaaaa aq chap community hash_path mysql identified psk kek"
     b" $ -u -p -a".split()
 )
 
 
+_NEEDED = tuple((tuple(words.split(b"|")), pattern, after) for words, pattern, after in _OTHERS)
+_NAMED = (
+    b"pass",
+    b"_pwd",
+    b"secret",
+    b"key",
+    b"psk",
+    b"kek",
+    b"cookie",
+    b"user_data",
+    b"userdata",
+    b"token",
+    b"sst_auth",
+)
+"""What every _NAME has one of."""
+
+
 def redact(data: bytes) -> bytes:
     """``data`` without passwords, tokens, CHAP secrets, keys and the passwords in URLs; the rest of a line stays."""
     lower = data.lower()
     if b"private key" in lower:
-        data = _PRIVATE_KEY.sub(rb"\1" + REDACTED, data)
+        data = re.sub(_PRIVATE_KEY, rb"\1" + REDACTED, data)
     suspect = [word for word in _SUSPECT if word in lower]
     if not suspect:
         return data
     if b"chpasswd:" in lower:
-        data = _CHPASSWD.sub(without_words, data)
+        data = re.sub(_CHPASSWD, without_words, data)
     return b"\n".join(redacted_line(line, suspect) for line in data.split(b"\n"))
 
 
@@ -167,17 +188,18 @@ def redacted_line(line: bytes, suspect: Iterable[bytes]) -> bytes:
     lower = line.lower()
     if not any(word in lower for word in suspect):
         return line
-    line = _LINE.sub(rb"\1" + REDACTED, line, 1)
-    line = _ASSIGNED.sub(without_value, line)
-    for needed, pattern, after in _OTHERS:
-        if needed in line:
+    if any(word in lower for word in _NAMED):
+        line = re.sub(_LINE, rb"\1" + REDACTED, line, count=1)
+        line = re.sub(_ASSIGNED, without_value, line)
+    for words, pattern, after in _NEEDED:
+        if any(word in lower for word in words):
             line = re.sub(pattern, rb"\1" + REDACTED + after, line)
     return line
 
 
 def without_words(match: Any) -> bytes:
     """The block of cloud-init that has passwords, a line each, without them."""
-    return _LOGIN.sub(rb"\1" + REDACTED, match.group(0))
+    return re.sub(_LOGIN, rb"\1" + REDACTED, match.group(0))
 
 
 def without_value(match: Any) -> bytes:
