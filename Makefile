@@ -59,13 +59,13 @@ bench: packages $(BENCH)/installed
 	$(MEASURE)/node.py
 	$(MEASURE)/round_trips.py
 	$(MEASURE)/cloud.py 50
-	$(MEASURE)/by_ansible.py 20
-	$(MEASURE)/slow_node.py 20 30 10
+	$(MEASURE)/by_ansible.py 50
+	$(MEASURE)/slow_node.py 50 30 10
 	$(MEASURE)/logs.py 512
 	$(MEASURE)/offline.py 30 300
 	$(MEASURE)/foreign.py 45
 	$(MEASURE)/firewall.py
-	$(MEASURE)/correlate.py 6000
+	$(MEASURE)/correlate.py 25000
 	$(MEASURE)/table.py
 
 bench-full: packages $(BENCH)/installed
