@@ -17,9 +17,7 @@ from stackdoctor.collect.agent.unpacked import Unpacked
 TOGETHER = 1 << 25
 UNPACKED = 1 << 27
 BLOCK = 1 << 20
-OWN = (
-    1 << 19
-)  # a log larger than this is worth a grep of its own, which goes through few patterns several times as fast
+OWN = 1 << 19  # a larger log is worth a grep for its own patterns: few are gone through several times as fast
 TEXT = 1 << 24  # of all samples; beyond it each is cut to one line
 
 
