@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from stackdoctor.trace.hops import BROKEN, OK, UNKNOWN, Hop, Proof
@@ -81,7 +81,7 @@ def path_value(path: Path) -> dict[str, Any]:
                     {
                         "text": proof.text,
                         "holds": proof.holds,
-                        "evidence": None if proof.evidence is None else vars(proof.evidence),
+                        "evidence": None if proof.evidence is None else asdict(proof.evidence),
                     }
                     for proof in hop.proofs
                 ],

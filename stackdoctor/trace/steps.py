@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stackdoctor.model import Evidence
@@ -117,7 +117,7 @@ def trace_value(trace: Trace) -> dict[str, Any]:
                 "node": step.node,
                 "service": step.service,
                 "time": step.time,
-                "evidence": [vars(evidence) for evidence in step.evidence],
+                "evidence": [asdict(evidence) for evidence in step.evidence],
             }
             for step in trace.steps
         ],
