@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from sys import intern
 
 from stackdoctor.collect.agent import program, source, wanted
 from stackdoctor.collect.agent.wire import BOOT
@@ -140,8 +141,8 @@ def to_result(frame: Frame) -> Result:
     try:
         exit_status = header["exit"]
         return Result(
-            probe=str(header["probe"]),
-            command=str(header["command"]),
+            probe=intern(str(header["probe"])),  # most nodes are asked the same
+            command=intern(str(header["command"])),
             subject=str(header["subject"]),
             status=Status(header["status"]),
             exit=None if exit_status is None else int(str(exit_status)),

@@ -9,6 +9,7 @@ from typing import Callable, Deque, List, NamedTuple, Optional
 from stackdoctor.collect.agent.loop import Loop
 from stackdoctor.collect.agent.reading import content_of, paths_of
 
+GLIMPSE = 0.05  # seconds between two looks at what has been read
 STUCK = 4  # so many threads may be blocked for good; then no more files are read
 SILENT = "its file system did not answer within %g s"
 GIVEN_UP = "not tried: %d reads before it are blocked by their file systems"
@@ -43,9 +44,10 @@ class Reading:
         self.at = " ".join(patterns)
         self.deadline = 0.0
         self.done = False
+        self.left = False
         self.failure = ""
 
-    def work(self, wake: int) -> None:
+    def work(self) -> None:
         """In the thread."""
         try:
             for path in paths_of(self.patterns):
@@ -57,11 +59,9 @@ class Reading:
                 except OSError as refused:
                     error = refused
                 self.found.append(Found(path, began, time.monotonic() - clock, content, error))
-                prod(wake)
         except Exception as surprise:  # it is about these files only
             self.failure = "%s: %s" % (type(surprise).__name__, surprise)
         self.done = True
-        prod(wake)
 
     def hand_over(self) -> None:
         while self.found:
@@ -69,12 +69,14 @@ class Reading:
 
 
 class Reader:
-    """Has one reading after the other done; those that are blocked are left behind."""
+    """Has one reading after the other done by one thread; where it is blocked, it is left behind for another."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
         self.waiting: Deque[Reading] = deque()
-        self.current: Optional[Reading] = None
+        self.begun: Deque[Reading] = deque()  # the last of them is at work, unless it is done
+        self.turn = threading.Lock()
+        self.working = False
         self.stuck = 0
         loop.asides.append(self)
 
@@ -82,39 +84,68 @@ class Reader:
         self.waiting.append(reading)
 
     def busy(self) -> bool:
-        return bool(self.current or self.waiting)
+        return bool(self.begun or self.waiting)
 
     def next_event(self) -> float:
-        return self.current.deadline if self.current else time.monotonic()
+        """When to look again; the loop is told of the last one, and looks after the others now and then."""
+        return time.monotonic() + (GLIMPSE if self.begun else 0.0)
 
     def tick(self, now: float) -> None:
         """Hand over what has been read, leave what is blocked, begin what waits."""
-        current = self.current
-        if current is not None:
-            done = current.done  # before the last is handed over
-            current.hand_over()
+        while self.begun:
+            reading = self.begun[0]
+            done = reading.done  # before the last is handed over
+            reading.hand_over()
             if done:
-                self.current = None
-                current.end("", current.failure)
-            elif now >= current.deadline:
-                self.current = None
+                self.begun.popleft()
+                reading.end("", reading.failure)
+            elif self.blocked(reading, now):
+                self.begun.popleft()
                 self.stuck += 1
-                current.end(current.at, SILENT % current.timeout)
-        while self.waiting and self.current is None:
+                reading.end(reading.at, SILENT % reading.timeout)
+            else:
+                break
+        while self.waiting and self.stuck >= STUCK:
             reading = self.waiting.popleft()
-            if self.stuck >= STUCK:
-                reading.end(reading.at, GIVEN_UP % self.stuck)
-                continue
-            reading.deadline = now + reading.timeout
-            self.current = reading
-            threading.Thread(target=reading.work, args=(self.loop.wake_write,), daemon=True).start()
+            reading.end(reading.at, GIVEN_UP % self.stuck)
+        if self.waiting and not self.working:
+            self.working = True
+            threading.Thread(target=self.work, daemon=True).start()
+
+    def blocked(self, reading: Reading, now: float) -> bool:
+        """Whether ``reading`` has had its time; then its thread takes no other one."""
+        with self.turn:
+            if reading.done or now < reading.deadline:
+                return False
+            reading.left = True
+            self.working = False
+            return True
+
+    def work(self) -> None:
+        """In the thread: all that waits, or until it is left behind."""
+        while True:
+            with self.turn:
+                if not self.waiting:
+                    self.working = False
+                    break
+                reading = self.waiting.popleft()
+                reading.deadline = time.monotonic() + reading.timeout
+                self.begun.append(reading)
+            reading.work()
+            with self.turn:
+                if reading.left:
+                    break
+                last = not self.waiting
+            if last:
+                prod(self.loop.wake_write)
 
     def leave(self) -> None:
         """The budget is used up: what has been read counts."""
-        if self.current is not None:
-            self.current.hand_over()
-        self.current = None
-        self.waiting.clear()
+        with self.turn:
+            self.waiting.clear()
+        for reading in self.begun:
+            reading.hand_over()
+        self.begun.clear()
 
 
 def prod(wake: int) -> None:

@@ -4,9 +4,11 @@ import errno
 import os
 import shlex
 import signal
-import subprocess
 import time
+from functools import lru_cache
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from stackdoctor.collect.agent.process import Process
 
 PIECE = 1 << 16
 F_SETPIPE_SZ = 1031  # fcntl(2)
@@ -58,18 +60,8 @@ class Child:
         self.killed = 0.0
         self.family: Dict[int, str] = {}
         self.exited = 0.0
-        self.process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            pass_fds=pass_fds,
-            bufsize=0,
-        )
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        self.streams = {self.process.stdout.fileno(): self.out, self.process.stderr.fileno(): self.err}
+        self.process = Process(argv, stdin, pass_fds)
+        self.streams = {self.process.stdout: self.out, self.process.stderr: self.err}
 
     def take(self, fd: int, data: bytes) -> None:
         kept = self.streams[fd]
@@ -94,6 +86,8 @@ class Child:
         except ProcessLookupError:
             pass
         except PermissionError:  # what sudo started is root's: only sudo may end it
+            import subprocess
+
             try:
                 subprocess.call(
                     ["sudo", "-n", "kill", "-%d" % number, "--", "-%d" % self.process.pid],
@@ -138,11 +132,6 @@ class Child:
             self.status, self.reason = "timed-out", "ended after %g s" % self.timeout
             self.terminate()
         return False
-
-    def close(self) -> None:
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
 
     def ended(self) -> Ended:
         code = self.process.returncode
@@ -206,6 +195,7 @@ def start(
         return None
 
 
+@lru_cache(maxsize=None)
 def which(program: str) -> str:
     """Where a program is; empty where it is not.  shutil takes longer to import than to ask for all of them."""
     for folder in os.environ["PATH"].split(":"):

@@ -1,7 +1,6 @@
 """The conversation: hello, the answers, done."""
 
 import fcntl
-import glob
 import json
 import os
 import re
@@ -19,12 +18,13 @@ from stackdoctor.collect.agent.cloudlogin import API_SOURCE, NO_RC, read_apis
 from stackdoctor.collect.agent.commands import F_SETPIPE_SZ, Child, Ended, start, which
 from stackdoctor.collect.agent.logscan import LogScan
 from stackdoctor.collect.agent.loop import Hangup, Loop
+from stackdoctor.collect.agent.reading import paths_of
 from stackdoctor.collect.agent.wire import BOOT, Post, frame, packed, piece, unpacked, write_all
 
 LOGS = {"id": "logs.hits"}
 SCAN = "grep -E -a -b -f SIGNATURES LOGS"
 FILES = 4096  # every log of the window is held open
-CONTROLS = re.compile(rb"keystone|nova-(?:api|conductor)|neutron-server|cinder-api")
+CONTROLS = rb"keystone|nova-(?:api|conductor)|neutron-server|cinder-api"
 SUDO = ("sudo", "-n", "--")
 FAREWELL = 2.0  # for the second agent, to hand over what it has when the time is used up
 OVERDUE = 30.0  # after the node's time, for answers that travel slowly
@@ -139,7 +139,7 @@ def ask_apis(plan: Dict[str, Any], loop: Loop, asker: Asker) -> None:
         asker.refuse({"id": API_SOURCE}, " ".join(files), "missing", "no API is served here")
     elif os.getuid() and which("sudo"):
         asker.listing(["sudo", "-n", "true"], allowed)
-    elif any(glob.glob(pattern) for pattern in files):
+    elif paths_of(files):
         beside([])
     else:
         asker.refuse({"id": API_SOURCE}, " ".join(files), "missing", NO_RC)
@@ -151,7 +151,7 @@ def serves_apis() -> bool:
         if name.isdigit():
             try:
                 with open("/proc/%s/cmdline" % name, "rb") as file:
-                    if CONTROLS.search(file.read(1000)):
+                    if re.search(CONTROLS, file.read(1000)):
                         return True
             except OSError:
                 continue

@@ -3,11 +3,10 @@
 import heapq
 import itertools
 import os
-import selectors
+import select
 import signal
-import subprocess
 import time
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from stackdoctor.collect.agent.burden import processor_seconds
 from stackdoctor.collect.agent.commands import PIECE, Child
@@ -34,16 +33,17 @@ class Loop:
         self.commands = 0
         self.order = itertools.count()
         self.hung_up = False
-        self.selector = selectors.DefaultSelector()
+        self.poll = select.poll()
+        self.whose: Dict[int, Child] = {}  # the children by the descriptors that are read
         self.stdin_fd = stdin_fd
-        self.selector.register(stdin_fd, selectors.EVENT_READ)
+        self.poll.register(stdin_fd, select.POLLIN)
         self.asides: List[Any] = []  # work in other threads, each with busy, next_event, tick and leave
         self.wake, self.wake_write = os.pipe()
         for fd in (self.wake, self.wake_write):
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(self.wake_write)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        self.selector.register(self.wake, selectors.EVENT_READ)
+        self.poll.register(self.wake, select.POLLIN)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, self.hang_up)
 
@@ -93,8 +93,8 @@ class Loop:
         self.commands += 1
         self.running.append(child)
         for fd in child.streams:
-            os.set_blocking(fd, False)
-            self.selector.register(fd, selectors.EVENT_READ, child)
+            self.whose[fd] = child
+            self.poll.register(fd, select.POLLIN)
 
     def wait(self) -> None:
         busy = [aside.next_event() for aside in self.asides if aside.busy()]
@@ -107,27 +107,26 @@ class Loop:
         ) + busy
         if self.cpu and self.running:
             times.append(self.glanced + GLANCE)
-        for key, _ in self.selector.select(max(0.0, min(times) - time.monotonic())):
-            if key.fd == self.stdin_fd:
-                if not os.read(self.stdin_fd, 4096):
+        for fd, _ in self.poll.poll(1000.0 * max(0.0, min(times) - time.monotonic())):
+            if fd == self.stdin_fd:
+                if not os.read(fd, 4096):
                     raise Hangup()
-            elif key.fd == self.wake:
-                os.read(self.wake, 4096)
+            elif fd == self.wake:
+                os.read(fd, 4096)
             else:
-                self.read(key.fd, key.data)
+                self.read(fd, self.whose[fd])
 
     def read(self, fd: int, child: Child) -> None:
-        try:
-            data = os.read(fd, PIECE)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
+        data = os.read(fd, PIECE)
         if data:
             child.take(fd, data)
         else:
-            self.selector.unregister(fd)
+            self.leave(fd)
             del child.streams[fd]
+
+    def leave(self, fd: int) -> None:
+        self.poll.unregister(fd)
+        del self.whose[fd]
 
     def reap(self) -> None:
         now = time.monotonic()
@@ -139,9 +138,9 @@ class Loop:
             aside.tick(now)
 
     def forget(self, child: Child) -> None:
-        for fd in list(child.streams):
-            self.selector.unregister(fd)
-        child.close()
+        for fd in child.streams:
+            self.leave(fd)
+        child.process.close()
 
     def give_up(self) -> None:
         """The budget is used up: end what runs, say so of it, then call what ``at_end`` holds."""
@@ -167,10 +166,8 @@ class Loop:
             child.signal(signal.SIGKILL)
         until = time.monotonic() + FAREWELLS
         for child in self.running:
-            try:
-                child.process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass  # in uninterruptible sleep: it dies when it wakes
+            while child.process.poll() is None and time.monotonic() < until:  # else in uninterruptible sleep
+                time.sleep(FAREWELLS / 100)
 
 
 class Hangup(Exception):

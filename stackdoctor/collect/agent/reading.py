@@ -1,7 +1,6 @@
 """Files as probes ask for them: small, whole, and never anything that is not a regular file."""
 
 import errno
-import glob
 import os
 import re
 import stat
@@ -15,11 +14,22 @@ def paths_of(patterns: List[str]) -> List[str]:
     """What the globs find, each once; a glob itself where a folder on its way may not be searched."""
     paths: List[str] = []
     for pattern in patterns:
-        found = sorted(glob.glob(pattern, recursive=True))
+        found = [pattern] if os.path.lexists(pattern) else []
+        if not found and beginning(pattern) != pattern and os.path.lexists(beginning(pattern)):
+            import glob
+
+            found = sorted(glob.glob(pattern, recursive=True))
         if not found and closed(pattern):
             found = [pattern]
         paths += found
     return list(OrderedDict.fromkeys(paths))
+
+
+def beginning(pattern: str) -> str:
+    """The folder in which a glob begins to differ from a path: most are of what is not on this node."""
+    certain = [pattern.partition(sign)[0] for sign in "*?["]
+    shortest = min(certain, key=len)
+    return pattern if shortest == pattern else os.path.dirname(shortest) or "."
 
 
 def closed(path: str) -> bool:
@@ -51,9 +61,9 @@ def read_up_to(file: Any, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-_COMMENT = re.compile(rb"^[ \t]*[#;][^\n]*", re.MULTILINE)
+_COMMENT = rb"(?m)^[ \t]*[#;][^\n]*"
 
 
 def without_comments(content: bytes) -> bytes:
     """A file of settings with its comments as empty lines, so that line numbers stay: most of it explains defaults."""
-    return _COMMENT.sub(b"", content)
+    return re.sub(_COMMENT, b"", content)

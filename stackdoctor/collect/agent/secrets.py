@@ -5,7 +5,7 @@ Every repetition is bounded, so that hostile text costs time in proportion to it
 """
 
 import re
-from typing import Any, Iterable
+from typing import Any, Iterable, List
 
 REDACTED = b"<redacted>"
 _NAME = (
@@ -26,7 +26,7 @@ _ASSIGNED = (
     rb"(?:[bu]?(?P<quote>\\{0,3}[\"'])(?(close)|(?![}\])]{0,20}(?:\Z|,[ \t\"'{\[])))"
     rb"(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\])){1,4096})|(?P<bare>" + _WORD + rb"))"
 )
-_HEADER = re.compile(rb"X-[\w-]{0,30}\Z", re.IGNORECASE)
+_HEADER = rb"(?i)X-[\w-]{0,30}\Z"
 _HARMLESS = frozenset((b"yes", b"no", b"none", b"null", b"true", b"false"))  # "using password: YES" is worth knowing
 
 # What a line has one of, in lower case, where the pattern fits; the pattern, which is compiled when such a line comes:
@@ -180,21 +180,36 @@ def redact(data: bytes) -> bytes:
         return data
     if b"chpasswd:" in lower:
         data = re.sub(_CHPASSWD, without_words, data)
-    return b"\n".join(redacted_line(line, suspect) for line in data.split(b"\n"))
+    named = [word for word in _NAMED if word in lower]
+    needed = [each for each in _NEEDED if one_in(each[0], lower)]
+    if not named and not needed:
+        return data
+    return b"\n".join(redacted_line(line, suspect, named, needed) for line in data.split(b"\n"))
 
 
-def redacted_line(line: bytes, suspect: Iterable[bytes]) -> bytes:
-    """``line`` without secrets; ``suspect`` are the words of which it has one if it has a secret."""
+def redacted_line(line: bytes, suspect: List[bytes], named: List[bytes], needed: List[Any]) -> bytes:
+    """``line`` without secrets; ``suspect`` are the words of which it has one if it has a secret.
+
+    ``named`` and ``needed`` are those of _NAMED and _NEEDED of which the whole text has something.
+    """
     lower = line.lower()
-    if not any(word in lower for word in suspect):
+    if not one_in(suspect, lower):
         return line
-    if any(word in lower for word in _NAMED):
+    if one_in(named, lower):
         line = re.sub(_LINE, rb"\1" + REDACTED, line, count=1)
         line = re.sub(_ASSIGNED, without_value, line)
-    for words, pattern, after in _NEEDED:
-        if any(word in lower for word in words):
+    for words, pattern, after in needed:
+        if one_in(words, lower):
             line = re.sub(pattern, rb"\1" + REDACTED + after, line)
     return line
+
+
+def one_in(words: Iterable[bytes], text: bytes) -> bool:
+    """Whether ``text`` has one of ``words``: a loop takes half the time of ``any``, and this is asked of each line."""
+    for word in words:  # noqa: SIM110
+        if word in text:
+            return True
+    return False
 
 
 def without_words(match: Any) -> bytes:
@@ -213,7 +228,7 @@ def without_value(match: Any) -> bytes:
     if match.group("name").lower() == b"token" and match.group("sign").strip() == b":" and not close:
         # "Unable to validate token: Failed to fetch ..." holds none
         before = match.string[max(0, match.start() - 40) : match.start()]
-        if len(value) < 16 and not _HEADER.search(before):
+        if len(value) < 16 and not re.search(_HEADER, before):
             return whole
     kept = whole[: match.start("bare") - match.start()]
     return b"".join((kept, close, REDACTED, close))
