@@ -47,7 +47,8 @@ class CheckFailed:
 class Part:
     """What one node's answers say by themselves.
 
-    ``facts`` are those that checks over several nodes ask for, or why they are absent.  ``gaps`` are the globs on
+    ``facts`` are those that checks over several nodes ask for, with what may concern another node, or why they are
+    absent.  ``gaps`` are the globs on
     check ids and the sentences of all facts that were read in part (`Fact`).  ``made`` has, by its id, each check
     that asks for this node only: its findings as the check gave them, why there was nothing to look at, or how it
     failed.
@@ -86,7 +87,7 @@ def parts_by(checks: Iterable[Check], at: float | None = None) -> Callable[[Node
         return Part(
             results,
             known_of(results),
-            {fact: value for fact, value in facts.items() if fact in elsewhere},
+            {fact: _for_the_cloud(value) for fact, value in facts.items() if fact in elsewhere},
             {fact: tuple(gaps) for fact, value in facts.items() if (gaps := getattr(value, "gaps", ()))},
             {check.id: _made(check, facts) for check in alone},
         )
@@ -120,6 +121,11 @@ def _read(fact: type[Fact], results: NodeResults, at: float | None) -> Fact:
     if not issubclass(fact, LogHits):
         raise CouldNotCheck(STATE_OF_THE_LOOK)
     return as_of(fact.parse(results), at + (results.clock.offset if results.clock else 0.0))
+
+
+def _for_the_cloud(value: Fact | Absence) -> Fact | Absence:
+    lessened: Callable[[], Fact] | None = getattr(value, "for_the_cloud", None)
+    return value if lessened is None else lessened()
 
 
 def _made(check: Check, facts: Mapping[type[Fact], Fact | Absence]) -> tuple[Finding, ...] | Absence | CheckFailed:

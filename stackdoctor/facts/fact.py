@@ -19,6 +19,9 @@ class Fact(Protocol):
     A fact of which only a part could be read may have ``gaps``: pairs of a glob on the ids of the checks that
     missed it, and a sentence that says what is missing and why.  The report lists them as not looked at.
 
+    A fact of which most concerns no other node may have ``for_the_cloud``, a method that gives it without that: it is
+    what checks over several nodes get, since of a thousand nodes the rest takes much memory.
+
     A fact that some node of a cloud is expected to have may have ``nowhere``, a sentence for the report where none
     has it.
     """

@@ -96,6 +96,10 @@ class Processes:
         """The process with that number."""
         return next((process for process in self.rows if process.pid == pid), None)
 
+    def for_the_cloud(self) -> Processes:
+        """Those of OpenStack, of what it stands on, and below them."""
+        return Processes(tuple(process for process in self.rows if process.service))
+
     @classmethod
     def parse(cls, results: NodeResults) -> Processes:
         """The processes.  Raises CouldNotCheck, ParseError or NotApplicable."""

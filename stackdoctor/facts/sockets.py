@@ -124,6 +124,12 @@ class Sockets:
         """The sockets that wait on ``port``."""
         return tuple(socket for socket in self.listeners if (socket.local_port, socket.protocol) == (port, protocol))
 
+    def for_the_cloud(self) -> Sockets:
+        """What listens here, and the connections from here to other hosts."""
+        ports = {socket.local_port for socket in self.listeners}
+        away = (s for s in self.connections if s.local_port not in ports and not s.peer.startswith("127."))
+        return Sockets(tuple(s for s in away if s.peer != "::1"), self.listeners)
+
     @classmethod
     def parse(cls, results: NodeResults) -> Sockets:
         """The sockets.  Raises CouldNotCheck, ParseError or NotApplicable."""

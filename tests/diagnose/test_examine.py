@@ -51,6 +51,32 @@ def alone(things: Cloud[Thing]) -> Iterator[Finding]:
 CHECKS = [check_of(broken), check_of(alone)]
 
 
+@dataclass(frozen=True)
+class Wide:
+    words: tuple[str, ...]
+
+    probes: ClassVar[tuple[Probe, ...]] = (PROBE,)
+
+    def for_the_cloud(self) -> Wide:
+        return Wide(tuple(word for word in self.words if word != "own"))
+
+    @classmethod
+    def parse(cls, results: NodeResults) -> Wide:
+        return cls(tuple(results.one(PROBE).text.split()))
+
+
+@check("wide.one", severity=Severity.ERROR)
+def of_one(own: Wide) -> Iterator[Finding]:
+    """What a node sees of itself."""
+    yield Finding("wide", " ".join(own.words))
+
+
+@check("wide.all", severity=Severity.ERROR)
+def of_all(wides: Cloud[Wide]) -> Iterator[Finding]:
+    """What is seen of all nodes."""
+    yield Finding("wide", "; ".join(" ".join(each.words) for _, each in wides))
+
+
 def node(name: str, answer: str | Status, ahead: float = 0.0) -> NodeResults:
     said = {"stdout": answer.encode()} if isinstance(answer, str) and not isinstance(answer, Status) else {}
     status = answer if isinstance(answer, Status) else Status.RAN
@@ -85,6 +111,11 @@ def test_a_finding_in_the_part_that_was_read_is_a_finding():
     )
     assert outcomes(["log.a", "log.b"], examination)[0].finding == ("n",)
     assert outcomes(["log.a", "log.b"], examination)[1].not_checked == ("n",)
+
+
+def test_a_check_over_several_nodes_gets_what_concerns_others():
+    found = examine([node("a", "own shared"), node("b", "own both")], [check_of(of_one), check_of(of_all)])
+    assert sorted(finding.message for finding in found.findings) == ["own both", "own shared", "shared; both"]
 
 
 def test_the_times_of_a_finding_are_put_on_our_clock():

@@ -48,6 +48,14 @@ def test_all_processes_of_a_service_are_found() -> None:
     assert processes.get(4) is None
 
 
+def test_what_concerns_other_hosts_are_the_services() -> None:
+    processes = Processes.parse(answered(PS))
+    away = processes.for_the_cloud()
+    assert 0 < len(away.rows) < len(processes.rows)
+    assert all(away.of(process.service) == processes.of(process.service) for process in away)
+    assert {process.service for process in away} == {process.service for process in processes} - {""}
+
+
 def test_the_form_of_older_programs_is_read() -> None:
     init, waiting, dead = Processes.parse(answered(OLD))
     assert init.age == 5 * 86400 + 3 * 3600 + 59 * 60 + 58

@@ -73,6 +73,15 @@ def test_each_listening_socket_is_there_once() -> None:
     assert not [socket for socket in sockets.connections if socket.state == "LISTEN"]
 
 
+def test_what_concerns_other_hosts_is_what_listens_and_what_goes_out_to_them() -> None:
+    pairs = ("10.0.0.5:48892 10.0.0.9:3260", "10.0.0.5:22 10.0.0.7:50022", "[::1]:40000 [::1]:11211")
+    tcp = OLD_SS + "".join(f"ESTAB 0 0 {pair}\n" for pair in pairs)
+    sockets = Sockets.parse(answered(tcp, SS_LISTENING.replace(":5672 ", ":5671 ") + "tcp LISTEN 0 9 *:5672 *:*\n"))
+    away = sockets.for_the_cloud()
+    assert [str(socket) for socket in away.connections] == ["tcp 10.0.0.5:48892 -> 10.0.0.9:3260"]
+    assert away.listeners == sockets.listeners
+
+
 def test_the_form_of_older_ss_is_read() -> None:
     sockets = Sockets.parse(answered(OLD_SS, SS_LISTENING))
     established, waiting = sockets.connections
