@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stackdoctor.active.programs import NotRun
-from stackdoctor.collect.run import Options, login_of
+from stackdoctor.collect.run import Options, logins_of
 from stackdoctor.collect.session import Ending, NodeLost, legible, said
 from stackdoctor.collect.ssh import Hops, connect
 from stackdoctor.model import Node
@@ -86,7 +86,7 @@ def _here(host: str, port: int, timeout: float) -> Any:
 def _through(host: str, port: int, node: Node, options: Options, ending: Ending) -> Any:
     import paramiko
 
-    login = login_of(node, options)
+    (login,) = logins_of([node], options)
     if login is None:
         return _here(host, port, options.timeout)
     hops = Hops(options.accept_new, options.timeout, lambda added: None)

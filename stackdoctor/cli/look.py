@@ -22,7 +22,7 @@ from stackdoctor.cli.progress import progress
 from stackdoctor.cli.settings import BESIDE, Settings
 from stackdoctor.collect.passwords import Passwords
 from stackdoctor.collect.plan import Plan
-from stackdoctor.collect.run import Event, Interrupted, Options, collect, login_of
+from stackdoctor.collect.run import Event, Interrupted, Options, collect, logins_of
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.names import known_of, name_the_silent
 from stackdoctor.diagnose.part import Part, light, parts_by
@@ -158,8 +158,7 @@ def _look(
             plan = replace(plan, logs=record_scan(words, window))
         options = looking.options(known_hosts)
         if options.passwords:
-            for node in nodes:
-                login_of(node, options)  # asks, and nothing is drawn over the question yet
+            logins_of(nodes, options)  # asks, and nothing is drawn over the question yet
         patterns = len(plan.logs.patterns) if plan.logs else 0
         _LOG.debug("the plan: %d probes, %d log patterns, %d API reads", len(plan.probes), patterns, len(plan.apis))
         started = time.time()

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -23,6 +23,7 @@ from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.session import Channel, Ending, NodeLost, converse, said
 from stackdoctor.collect.ssh import Hops, connect, execute
 from stackdoctor.inventory.nodelist import valid_name
+from stackdoctor.inventory.sshblocks import read_blocks
 from stackdoctor.inventory.sshconfig import Login, resolve
 from stackdoctor.model import Node, NodeResults
 
@@ -35,7 +36,7 @@ __all__ = [
     "Options",
     "ProbeDone",
     "collect",
-    "login_of",
+    "logins_of",
 ]
 
 _LOG = logging.getLogger(__name__)
@@ -130,16 +131,16 @@ def collect(
     plans = {node.name: plan for node in nodes} if isinstance(plan, Plan) else plan
     _LOG.debug("%d nodes, %d at once, %s s for each step", len(nodes), options.parallel, options.timeout)
     visits = [
-        _Visit(node, plans[node.name], login_of(node, options), options.accept_new, options.timeout) for node in nodes
+        _Visit(node, plans[node.name], login, options.accept_new, options.timeout)
+        for node, login in zip(nodes, logins_of(nodes, options), strict=True)
     ]
     return _named(_by_threads(visits, options, on_event))
 
 
-def login_of(node: Node, options: Options) -> Login | None:
-    """How ``node`` is reached, which may ask for a password; None where it is this machine.  Raises UsageError."""
-    if not node.address:
-        return None
-    return _with(resolve(node, options.ssh_config), options)
+def logins_of(nodes: Iterable[Node], options: Options) -> tuple[Login | None, ...]:
+    """How each of ``nodes`` is reached, which may ask for passwords; None for this machine.  Raises UsageError."""
+    blocks = read_blocks(options.ssh_config)
+    return tuple(_with(resolve(node, blocks), options) if node.address else None for node in nodes)
 
 
 def _with(login: Login, options: Options) -> Login:

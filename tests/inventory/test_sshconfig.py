@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackdoctor.errors import UsageError
+from stackdoctor.inventory.sshblocks import read_blocks
 from stackdoctor.inventory.sshconfig import Login, resolve
 from stackdoctor.model import Node
 
@@ -30,7 +31,7 @@ def configured(home: Path, text: str) -> Path:
 
 
 def login(text: str, node: Node, home: Path) -> Login:
-    return resolve(node, configured(home, text))
+    return resolve(node, read_blocks(configured(home, text)))
 
 
 def test_host_name_port_user_and_keys_come_from_the_configuration(home: Path) -> None:
@@ -66,7 +67,7 @@ def test_a_proxy_command_sees_the_port_that_the_node_says(home: Path) -> None:
 
 def test_without_a_configuration_ssh_s_defaults_hold(home: Path) -> None:
     (home / ".ssh" / "id_rsa").write_text("a key")
-    found = resolve(Node("n", "n"), home / "nothing")
+    found = resolve(Node("n", "n"), read_blocks(home / "nothing"))
     assert found == Login(
         host="n",
         port=22,
@@ -225,7 +226,7 @@ def test_ssh_itself_understands_the_same(home: Path, asked: str) -> None:
     printed = subprocess.run(["ssh", "-F", str(path), "-G", asked], capture_output=True, text=True, check=True).stdout
     said = dict(line.partition(" ")[::2] for line in printed.splitlines())
     user, _, host = asked.rpartition("@")
-    found = resolve(Node(host, host, user=user), path)
+    found = resolve(Node(host, host, user=user), read_blocks(path))
     assert (found.host, str(found.port), found.user) == (said["hostname"], said["port"], said["user"])
     assert found.proxy_command.replace(host, "%h").replace("22", "%p") == said.get("proxycommand", "")
     hops, jump = [], found.jump
@@ -233,3 +234,16 @@ def test_ssh_itself_understands_the_same(home: Path, asked: str) -> None:
         hops.insert(0, (f"{jump.user}@" if jump.user == "op" else "") + jump.host + (":2200" * (jump.port == 2200)))
         jump = jump.jump
     assert ",".join(hops) == said.get("proxyjump", "")
+
+
+def test_what_is_said_of_other_hosts_by_name_is_not_gone_through(home: Path) -> None:
+    text = "Port 1\nHost a b\n Port 2\nHost b\n Port 3\nHost c\n Port 4\nHost ?\n Port 5\nMatch host c\n Port 6\n"
+    blocks = read_blocks(configured(home, text))
+    first, last = ["Port 1"], ["Host ?", " Port 5", "Match host c", " Port 6"]
+    assert list(blocks.of("b")) == [*first, "Host a b", " Port 2", "Host b", " Port 3", *last]
+    assert list(blocks.of("d")) == [*first, *last]
+
+
+def test_a_host_that_gets_another_name_is_held_against_all_blocks(home: Path) -> None:
+    text = "CanonicalizeHostname yes\nCanonicalDomains example.com\nHost localhost\n User other\n"
+    assert "Host localhost" in read_blocks(configured(home, text)).of("n")
