@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -71,7 +72,10 @@ def _tasks(cloud: Fleet, folder: Path) -> Taken:
 
 
 def _ansible(argv: list[str], cloud: Fleet) -> Taken:
-    """Ansible as it comes, with connections kept while a run lasts and not from one run to the next."""
+    """Ansible as it comes, with connections kept while a run lasts and not from one run to the next.
+
+    The processes that keep them are ended: a host whose processes are asked for has fewer then.
+    """
     with tempfile.TemporaryDirectory(prefix="cp") as sockets:
         env = environment(
             ANSIBLE_SSH_COMMON_ARGS=f"-F {cloud.config}",
@@ -80,7 +84,10 @@ def _ansible(argv: list[str], cloud: Fleet) -> Taken:
             ANSIBLE_LOCALHOST_WARNING="False",
             ANSIBLE_PYTHON_INTERPRETER="/usr/bin/python3",
         )
-        return run([str(BIN / argv[0]), *argv[1:]], env=env, allowed=(0, 2, 4))
+        taken = run([str(BIN / argv[0]), *argv[1:]], env=env, allowed=(0, 2, 4))
+        for kept in Path(sockets).iterdir():
+            subprocess.run(["ssh", "-o", f"ControlPath={kept}", "-O", "exit", "ended"], capture_output=True, check=False)
+        return taken
 
 
 def _playbook(script: str) -> list[dict[str, object]]:
