@@ -86,7 +86,9 @@ def _ansible(argv: list[str], cloud: Fleet) -> Taken:
         )
         taken = run([str(BIN / argv[0]), *argv[1:]], env=env, allowed=(0, 2, 4))
         for kept in Path(sockets).iterdir():
-            subprocess.run(["ssh", "-o", f"ControlPath={kept}", "-O", "exit", "ended"], capture_output=True, check=False)
+            subprocess.run(
+                ["ssh", "-o", f"ControlPath={kept}", "-O", "exit", "ended"], capture_output=True, check=False
+            )
         return taken
 
 

@@ -91,7 +91,7 @@ def _resolve(
 
 def _lookup(address: Address, blocks: Blocks) -> tuple[dict[str, str], tuple[str, ...]]:
     """What is configured for a host: the values by lower-case keyword, and the identity files."""
-    import paramiko
+    from stackdoctor.inventory.paramiko_alone import paramiko
 
     if re.search(r"[\s\x00-\x1f\x7f]", address.user):
         raise UsageError(f"{address.user!r} cannot be a user's name")
