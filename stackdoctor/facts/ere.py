@@ -17,6 +17,7 @@ __all__ = ["nested_repeat", "to_ere"]
 
 _parser: Any = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
 
+_LITERAL: Any = _parser.LITERAL  # most of every expression
 _HIGHEST_COUNT = 255  # RE_DUP_MAX of POSIX
 _LARGEST = 4000  # positions that one expression may unfold to before grep refuses it as too big
 _ASCII_IGNORECASE = 2
@@ -87,7 +88,10 @@ def _alternatives(tree: Iterable[Any]) -> list[list[Any]]:
 
 
 def _sequence(items: Iterable[Any], ignore_case: bool, anchors: bool) -> _Piece:
-    pieces = [_item(str(op), argument, ignore_case, anchors) for op, argument in items]
+    pieces = [
+        _literal(argument, ignore_case) if op is _LITERAL else _item(str(op), argument, ignore_case, anchors)
+        for op, argument in items
+    ]
     text = "".join(p.text + ("+" if p.wide else "") for p in pieces)
     real = [p for p in pieces if p.text]
     return _Piece(
@@ -99,8 +103,6 @@ def _sequence(items: Iterable[Any], ignore_case: bool, anchors: bool) -> _Piece:
 
 
 def _item(op: str, argument: Any, ignore_case: bool, anchors: bool) -> _Piece:
-    if op == "LITERAL":
-        return _literal(argument, ignore_case)
     if op == "NOT_LITERAL":
         return _bracket(_fold({argument}, ignore_case), inverted=True)
     if op == "ANY":
@@ -129,7 +131,7 @@ def _item(op: str, argument: Any, ignore_case: bool, anchors: bool) -> _Piece:
     return _NOTHING  # ASSERT, ASSERT_NOT: what they ask for is asked again in Python
 
 
-@functools.lru_cache(1024)  # most of every expression
+@functools.lru_cache(1024)
 def _literal(code: int, ignore_case: bool) -> _Piece:
     if code == 10:
         raise ValueError("a line has no newline in it: match one line, and look at the others with `also`")
