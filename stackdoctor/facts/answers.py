@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypeAlias, cast
 
 from stackdoctor.errors import CouldNotCheck, ParseError
@@ -57,10 +58,11 @@ def output(result: Result) -> str:
 
 def integer(word: str) -> int | None:
     """A decimal number of at most 18 ASCII digits, with an optional minus sign; None for anything else."""
-    digits = word[1:] if word.startswith("-") else word
-    return int(word) if digits.isascii() and digits.isdigit() and len(digits) <= DIGITS else None
+    digits = word if word.isdigit() else word.removeprefix("-")
+    return int(word) if digits.isdigit() and digits.isascii() and len(digits) <= DIGITS else None
 
 
+@lru_cache(4096)  # of a list of processes most are 0.0
 def decimal(word: str) -> float | None:
     """A decimal fraction such as ``12.50``; None for anything else (an empty column, ``nan``)."""
     whole, _, fraction = word.partition(".")

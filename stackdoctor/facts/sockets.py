@@ -169,7 +169,7 @@ def _ss(line: str, with_netid: bool, evidence: Evidence) -> Socket:
         *_address(local),
         *_address(peer),
         holders[0][0] if holders else "",
-        tuple(dict.fromkeys(int(pid) for _, pid in holders)),
+        tuple(dict.fromkeys([int(pid) for _, pid in holders])) if holders else (),
         evidence,
     )
 
