@@ -18,7 +18,7 @@ from stackdoctor.collect.agent.cloudlogin import API_SOURCE, NO_RC, read_apis
 from stackdoctor.collect.agent.commands import F_SETPIPE_SZ, Child, Ended, start, which
 from stackdoctor.collect.agent.logscan import LogScan
 from stackdoctor.collect.agent.loop import Hangup, Loop
-from stackdoctor.collect.agent.reading import paths_of
+from stackdoctor.collect.agent.reading import found_by
 from stackdoctor.collect.agent.wire import BOOT, Post, frame, packed, piece, unpacked, write_all
 
 LOGS = {"id": "logs.hits"}
@@ -139,7 +139,7 @@ def ask_apis(plan: Dict[str, Any], loop: Loop, asker: Asker) -> None:
         asker.refuse({"id": API_SOURCE}, " ".join(files), "missing", "no API is served here")
     elif os.getuid() and which("sudo"):
         asker.listing(["sudo", "-n", "true"], allowed)
-    elif paths_of(files):
+    elif any(map(found_by, files)):
         beside([])
     else:
         asker.refuse({"id": API_SOURCE}, " ".join(files), "missing", NO_RC)

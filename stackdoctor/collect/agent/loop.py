@@ -121,10 +121,10 @@ class Loop:
         if data:
             child.take(fd, data)
         else:
-            self.leave(fd)
+            self.unwatch(fd)
             del child.streams[fd]
 
-    def leave(self, fd: int) -> None:
+    def unwatch(self, fd: int) -> None:
         self.poll.unregister(fd)
         del self.whose[fd]
 
@@ -139,7 +139,7 @@ class Loop:
 
     def forget(self, child: Child) -> None:
         for fd in child.streams:
-            self.leave(fd)
+            self.unwatch(fd)
         child.process.close()
 
     def give_up(self) -> None:

@@ -14,15 +14,22 @@ def paths_of(patterns: List[str]) -> List[str]:
     """What the globs find, each once; a glob itself where a folder on its way may not be searched."""
     paths: List[str] = []
     for pattern in patterns:
-        found = [pattern] if os.path.lexists(pattern) else []
-        if not found and beginning(pattern) != pattern and os.path.lexists(beginning(pattern)):
-            import glob
-
-            found = sorted(glob.glob(pattern, recursive=True))
+        found = found_by(pattern)
         if not found and closed(pattern):
             found = [pattern]
         paths += found
     return list(OrderedDict.fromkeys(paths))
+
+
+def found_by(pattern: str) -> List[str]:
+    """What a glob finds, in order."""
+    if os.path.lexists(pattern):
+        return [pattern]
+    if beginning(pattern) == pattern or not os.path.lexists(beginning(pattern)):
+        return []
+    import glob
+
+    return sorted(glob.glob(pattern, recursive=True))
 
 
 def beginning(pattern: str) -> str:
