@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 
 from stackdoctor.checks.host.connections import no_answer
@@ -91,8 +92,15 @@ def _without_session(
         return False, ()
     wanted = {(address_of(portal), portal.rpartition(":")[2]) for portal in user.portals}
     connected = any(s.state == "ESTAB" and (s.peer, str(s.peer_port)) in wanted for s in known.connections)
-    named = any(not address.replace(".", "").isdigit() and ":" not in address for address, _ in wanted)
-    return not connected and not named, ()
+    return not connected and all(_is_elsewhere(address) for address, _ in wanted), ()
+
+
+def _is_elsewhere(address: str) -> bool:
+    """Whether connections to it are known by it: not for a name, nor within the host (`Sockets.for_the_cloud`)."""
+    try:
+        return not ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 @check("iscsi.session.failed", severity=Severity.ERROR)

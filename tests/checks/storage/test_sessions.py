@@ -1,3 +1,5 @@
+import pytest
+
 from stackdoctor.model import Severity, Status
 
 VOLUME = "d081b393-4a68-4b3a-81c1-e24a9033d57c"
@@ -10,6 +12,11 @@ KERNEL = f"""\
 <domain type='kvm' id='1'><name>instance-00000006</name><uuid>fdcce5e0-9950-47f5-9e85-1d94c8730485</uuid><devices>
 <disk type='block' device='disk'><source dev='/dev/sdb' index='1'/><target dev='vdb' bus='virtio'/>
 <serial>{VOLUME}</serial></disk></devices></domain>
+"""
+QEMU = f"""\
+<domain type='qemu' id='1'><name>instance-00000006</name><uuid>fdcce5e0-9950-47f5-9e85-1d94c8730485</uuid><devices>
+<disk type='network' device='disk'><source protocol='iscsi' name='{IQN}/1'><host name='PORTAL' port='3260'/></source>
+<target dev='vdb' bus='virtio'/><serial>{VOLUME}</serial></disk></devices></domain>
 """
 BY_PATH = f"total 0\nlrwxrwxrwx 1 root root 9 Nov 22 16:00 ip-192.168.199.30:3260-iscsi-{IQN}-lun-1 -> ../../sdb\n"
 SESSION = f"""\
@@ -66,6 +73,15 @@ def test_without_the_targets_a_connection_to_the_portal_counts_as_the_session(lo
     unknown = {"tgt.targets": Status.DENIED, "tgt.exports": Status.DENIED}
     assert "iscsi.session.missing" not in look(storage=unknown).findings
     assert "iscsi.session.missing" in look(storage=unknown, compute={"sockets.tcp": HEADER}).findings
+
+
+@pytest.mark.parametrize(
+    ("portal", "judged"), [("192.168.199.30", True), ("127.0.0.1", False), ("storage.example.com", False)]
+)
+def test_a_portal_that_no_connection_tells_of_is_not_judged_by_connections(look, portal: str, judged: bool) -> None:
+    unknown = {"tgt.targets": Status.DENIED, "tgt.exports": Status.DENIED}
+    disks = {"libvirt.dumpxml instance-00000006": QEMU.replace("PORTAL", portal), "sockets.tcp": HEADER}
+    assert ("iscsi.session.missing" in look(storage=unknown, compute=disks).findings) is judged
 
 
 def test_a_guest_that_is_shut_off_needs_no_session(look, no_session) -> None:
