@@ -37,6 +37,8 @@ from stackdoctor.firewall.traverse import traverse
 from stackdoctor.firewall.walk import Firewall
 from stackdoctor.inventory.file import read_inventory
 from stackdoctor.inventory.nodelist import parse_nodes
+from stackdoctor.inventory.sshblocks import read_blocks
+from stackdoctor.inventory.sshconfig import resolve
 from stackdoctor.model import Clock, Cloud, Node, NodeResults, Probe, Result, Status
 from stackdoctor.report.from_json import read_report
 from stackdoctor.report.hostile import plain
@@ -223,6 +225,11 @@ def of_known_hosts(data: bytes) -> None:
         HostKeyPolicy((str(path),)).known("192.0.2.1", 2222)
 
 
+def of_ssh_configuration(data: bytes) -> None:
+    with as_file(data) as path, contextlib.suppress(UsageError):
+        resolve(Node("n", "192.0.2.1"), read_blocks(path))
+
+
 def of_capture(data: bytes) -> None:
     with contextlib.suppress(UsageError):
         read_capture("x.pcap", data)
@@ -247,6 +254,7 @@ def readers() -> dict[str, Reader]:
     found["report"] = partial(of_file, read_report)
     found["secrets"] = of_secrets
     found["snapshot"] = partial(of_file, read_snapshot)
+    found["ssh configuration"] = of_ssh_configuration
     found["symptoms"] = partial(of_text, lambda text: parse_symptoms(text, "x.yaml"))
     found["terminal"] = of_terminal
     found["capture"] = of_capture

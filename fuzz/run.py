@@ -155,6 +155,9 @@ def seeds(readers, names):  # type: ignore[no-untyped-def]
         "report": [b'{"schema": "stackdoctor/report/1", "nodes": [], "findings": [], "diagnoses": []}'],
         "secrets": (TOP / "tests/collect/planted_secrets.txt").read_bytes().splitlines()[::5],
         "snapshot": [],
+        "ssh configuration": [
+            b"User a\nHost n b* !c\n Port 22\n IdentityFile ~/k\nMatch host n user a\n ProxyJump d:23,e\nInclude none\n"
+        ],
         "symptoms": [p.read_bytes() for p in sorted((TOP / "playbooks/symptoms").glob("*.yaml"))],
         "terminal": [b"\x1b[2Jgone\xe2\x80\xae\tlog"],
     }
