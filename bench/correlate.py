@@ -40,21 +40,23 @@ def main() -> None:
 
 
 def _outcomes(playbooks: tuple[Playbook, ...], sizes: tuple[int, ...]) -> Iterator[Outcome]:
-    taken = [(size, _measure(playbooks, size)) for size in sizes]
-    for (half, before), (size, seconds) in pairwise(taken):
+    taken = _measured(playbooks, sizes)
+    for half, size in pairwise(sizes):
         what = f"{size} findings and {len(playbooks)} playbooks, processor time"
-        yield figure(what, f"{half} findings", TWICE, seconds, before)
+        yield figure(what, f"{half} findings", TWICE, taken[size], taken[half])
 
 
-def _measure(playbooks: tuple[Playbook, ...], size: int) -> Series:
-    examination = Examination(tuple(synthetic(playbooks, size)), (), frozenset())
-    taken = []
+def _measured(playbooks: tuple[Playbook, ...], sizes: tuple[int, ...]) -> dict[int, Series]:
+    """Each size in turn: the machine is not always as fast."""
+    examinations = {size: Examination(tuple(synthetic(playbooks, size)), (), frozenset()) for size in sizes}
+    taken: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(RUNS):
-        gc.collect()  # what was made before it is not its to look through
-        began = time.process_time()
-        correlate(playbooks, examination)
-        taken.append(time.process_time() - began)
-    return series(taken)
+        for size, examination in examinations.items():
+            gc.collect()  # what was made before it is not its to look through
+            began = time.process_time()
+            correlate(playbooks, examination)
+            taken[size].append(time.process_time() - began)
+    return {size: series(seconds) for size, seconds in taken.items()}
 
 
 def synthetic(playbooks: tuple[Playbook, ...], size: int) -> Iterator[Finding]:
