@@ -84,7 +84,7 @@ def _ansible(argv: list[str], cloud: Fleet) -> Taken:
             ANSIBLE_LOCALHOST_WARNING="False",
             ANSIBLE_PYTHON_INTERPRETER="/usr/bin/python3",
         )
-        taken = run([str(BIN / argv[0]), *argv[1:]], env=env, allowed=(0, 2, 4))
+        taken = run([str(BIN / argv[0]), *argv[1:]], env=env, allowed=(0, 2, 4), heard=False)
         for kept in Path(sockets).iterdir():
             subprocess.run(
                 ["ssh", "-o", f"ControlPath={kept}", "-O", "exit", "ended"], capture_output=True, check=False

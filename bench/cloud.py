@@ -41,13 +41,14 @@ def look(cloud: Fleet, asked: Questions) -> Taken:
             *asked.options,
         ],
         allowed=(0, 1),
+        heard=False,
     )
 
 
 def pdsh(cloud: Fleet, asked: Questions) -> Taken:
     """The same commands on the same hosts, their output as it comes."""
     env = environment(PDSH_SSH_ARGS_APPEND=f"-F {cloud.config}")
-    return run(["pdsh", "-R", "ssh", "-f", str(FORKS), "-w", ",".join(cloud.hosts), asked.script], env=env)
+    return run(["pdsh", "-R", "ssh", "-f", str(FORKS), "-w", ",".join(cloud.hosts), asked.script], env=env, heard=False)
 
 
 def _outcomes(cloud: Fleet, asked: Questions) -> Iterator[Outcome]:
@@ -56,7 +57,9 @@ def _outcomes(cloud: Fleet, asked: Questions) -> Iterator[Outcome]:
     if not shutil.which("pdsh"):
         yield Outcome(what, "pdsh", Reach(1.0), skipped="pdsh is not installed")
         return
-    taken = interleaved({"ours": lambda: look(cloud, asked), "theirs": lambda: pdsh(cloud, asked)}, RUNS)
+    taken = interleaved(
+        {"ours": lambda: look(cloud, asked), "theirs": lambda: pdsh(cloud, asked)}, RUNS, warm=not large
+    )
     ours, theirs = taken["ours"], taken["theirs"]
     yield figure(
         f"{what}, wall time",

@@ -50,9 +50,13 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     held: bool = False,
+    heard: bool = True,
     allowed: Container[int] = (0,),
 ) -> Taken:
-    """Run ``argv`` to its end, its standard input ``held`` open or not; raises RuntimeError where it fails."""
+    """Run ``argv`` to its end, its standard input ``held`` open or not; raises RuntimeError where it fails.
+
+    What is not ``heard`` is not kept: the most memory that this process ever had counts for those that it starts.
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=out, stderr=err, env=env or environment())
@@ -69,7 +73,8 @@ def run(
         if process.returncode not in allowed:
             said = err.read().decode("utf-8", "replace")[-2000:]
             raise RuntimeError(f"{' '.join(argv)[:200]}: exit {process.returncode}: {said}")
-        return Taken(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read(), process.returncode)
+        printed = out.read() if heard else b""
+        return Taken(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed, process.returncode)
 
 
 def interleaved(
