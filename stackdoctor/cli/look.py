@@ -25,7 +25,7 @@ from stackdoctor.collect.plan import Plan
 from stackdoctor.collect.run import Event, Interrupted, Options, collect, logins_of
 from stackdoctor.diagnose.knowledge import Knowledge
 from stackdoctor.diagnose.names import known_of, name_the_silent
-from stackdoctor.diagnose.part import Part, light, parts_by
+from stackdoctor.diagnose.part import Part, light, parts_by, without_answers
 from stackdoctor.diagnose.roles import with_roles
 from stackdoctor.diagnose.silence import refuse_unknown
 from stackdoctor.errors import NothingCollected, UsageError
@@ -126,8 +126,7 @@ def look_and_judge(
 ) -> Looked:
     """The same, each node judged by itself, by ``looking.executor``; ``raw``: what it printed is kept as well."""
     if looking.executor == "threads":
-        gather = _here if raw or looking.demo else partial(_judged_here, looking, knowledge)
-        return _look(looking, knowledge, facts, (), gather)
+        return _look(looking, knowledge, facts, (), partial(_judged_here, looking, knowledge, raw))
     if looking.demo:
         raise UsageError("--demo is looked at by this process: leave out --executor")
     if looking.ask_password:
@@ -185,32 +184,65 @@ def _look(
 
 
 def _here(nodes: tuple[Node, ...], plan: Plan, options: Options, on_event: Callable[[Event], None]) -> Found:
-    try:
-        answered, complete = collect(nodes, plan, options, on_event), True
-    except Interrupted as interrupted:
-        answered, complete = interrupted.partial, False
+    answered, complete = _collected(nodes, plan, options, on_event)
+    return _with_names_and_roles(answered), (), complete
+
+
+def _with_names_and_roles(answered: list[NodeResults]) -> tuple[NodeResults, ...]:
     named = zip(answered, name_the_silent(map(known_of, answered)), strict=True)
-    return tuple(with_roles(replace(r, node=node)) for r, node in named), (), complete
+    return tuple(with_roles(replace(r, node=node)) for r, node in named)
+
+
+def _collected(
+    nodes: tuple[Node, ...],
+    plan: Plan,
+    options: Options,
+    on_event: Callable[[Event], None],
+    keep: Callable[[NodeResults], NodeResults] = lambda results: results,
+) -> tuple[list[NodeResults], bool]:
+    """What nodes answered, and whether it is all."""
+    try:
+        return collect(nodes, plan, options, on_event, keep), True
+    except Interrupted as interrupted:
+        return interrupted.partial, False
 
 
 def _judged_here(
     looking: Looking,
     knowledge: Knowledge,
+    raw: bool,
     nodes: tuple[Node, ...],
     plan: Plan,
     options: Options,
     on_event: Callable[[Event], None],
 ) -> Found:
-    """What each node printed is let go as soon as it is judged: of a thousand nodes it is more than all else."""
-    answered, _, complete = _here(nodes, plan, options, on_event)
-    if not complete:
-        return answered, (), False
+    """Each node is judged while the others answer; one whose name depends on theirs, when all have.
+
+    What a node printed is let go then, unless it is wanted ``raw``: of a thousand nodes it is more than all else.
+    """
     at = None if looking.at is None else looking.at.before(time.time())
-    left = deque(answered)
-    del answered
     judge = parts_by(knowledge.checks, at)
-    parts = tuple(light(judge(left.popleft())) for _ in nodes)
-    return tuple(part.results for part in parts), parts, True
+    parts: dict[str, Part] = {}
+
+    def judged(results: NodeResults) -> NodeResults:
+        part = judge(with_roles(results))
+        part = parts[results.node.name] = part if raw else light(part)
+        return part.results
+
+    def keep(results: NodeResults) -> NodeResults:
+        return judged(results) if results.node.named else results
+
+    answered, complete = _collected(nodes, plan, options, on_event, keep)
+    if not complete:
+        return _with_names_and_roles(answered) if raw else tuple(map(without_answers, answered)), (), False
+    known = [parts[r.node.name].known if r.node.named else known_of(r) for r in answered]
+    left = deque(zip(answered, name_the_silent(known), strict=True))
+    del answered
+    told = []
+    while left:
+        results, node = left.popleft()
+        told.append(results if results.node.named else judged(replace(results, node=node)))
+    return tuple(told), tuple(parts[results.node.name] for results in told), True
 
 
 def _by_workers(
@@ -284,7 +316,7 @@ def _refuse_nothing(snapshot: Snapshot, looking: Looking) -> None:
 def _keep_partial(snapshot: Snapshot, keep: Path | None) -> None:
     path = keep or Path(time.strftime("stackdoctor-partial-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime(snapshot.started)))
     if not any(r.stdout for n in snapshot.nodes for r in n.results.values()):
-        click.echo("stopped before any node's answers had come here; nothing is kept", err=True)
+        click.echo("stopped; nothing is kept", err=True)
         return
     write_snapshot(snapshot, path)
     click.echo(f"stopped; what was collected is in {path}", err=True)

@@ -11,10 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 
 from stackdoctor.collect.deadlines import Deadlines
-from stackdoctor.collect.frames import FrameError, NoPython, bootstrap
+from stackdoctor.collect.frames import FrameError, NoPython, bootstrap, opening
 from stackdoctor.collect.hostkeys import HostKeyAdded
 from stackdoctor.collect.local import start_local
 from stackdoctor.collect.passwords import Passwords
@@ -42,7 +41,7 @@ __all__ = [
 _LOG = logging.getLogger(__name__)
 _FAREWELL = 3.0
 _GLANCE = 0.05
-"""Seconds between two looks at what happened: to wake for every answer of fifty nodes costs more than to tell of it."""
+"""Seconds between two looks at events while no node is done: waking for each answer costs more than to tell it."""
 _BROKEN_OFF = "the collection was interrupted"
 
 
@@ -119,22 +118,26 @@ def collect(
     plan: Plan | Mapping[str, Plan],
     options: Options,
     on_event: Callable[[Event], object] = lambda event: None,
+    keep: Callable[[NodeResults], NodeResults] = lambda results: results,
 ) -> list[NodeResults]:
     """What each of ``nodes`` answers to ``plan`` (its own, by its name, where there are several), in their order.
 
     A node that cannot be reached, or is lost midway, costs its own time only: its ``failure`` says why, and
-    it keeps what had come.  ``on_event`` is called in the calling thread.  Nodes known by their address only get the
-    name that they have themselves, where that is unique.
+    it keeps what had come.  ``on_event`` is called in the calling thread, and so is ``keep`` with the answers of each
+    node as soon as it is done: what it returns is held instead of them.  Nodes known by their address only get the
+    name that they have themselves, where that is unique, when all are done.
 
     Raises UsageError when the ssh configuration cannot be understood, and Interrupted on Ctrl-C.
     """
     plans = {node.name: plan for node in nodes} if isinstance(plan, Plan) else plan
     _LOG.debug("%d nodes, %d at once, %s s for each step", len(nodes), options.parallel, options.timeout)
+    for different in {id(each): each for each in plans.values()}.values():
+        opening(different)  # is compiled here, once: threads that need it at once would each do it
     visits = [
         _Visit(node, plans[node.name], login, options.accept_new, options.timeout)
         for node, login in zip(nodes, logins_of(nodes, options), strict=True)
     ]
-    return _named(_by_threads(visits, options, on_event))
+    return _named(_by_threads(visits, options, on_event, keep))
 
 
 def logins_of(nodes: Iterable[Node], options: Options) -> tuple[Login | None, ...]:
@@ -154,59 +157,55 @@ def _with(login: Login, options: Options) -> Login:
     )
 
 
-def _by_threads(visits: Sequence[_Visit], options: Options, on_event: Callable[[Event], object]) -> list[NodeResults]:
+def _by_threads(
+    visits: Sequence[_Visit],
+    options: Options,
+    on_event: Callable[[Event], object],
+    keep: Callable[[NodeResults], NodeResults],
+) -> list[NodeResults]:
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    done = _Countdown(len(visits))
+    done: queue.SimpleQueue[Future[NodeResults]] = queue.SimpleQueue()
     hops = Hops(options.accept_new, options.timeout, events.put)
     deadlines = Deadlines()
     endings = [Ending(deadlines) for _ in visits]
     pool = ThreadPoolExecutor(max(1, min(options.parallel, len(visits))), thread_name_prefix="node")
-    futures: list[Future[NodeResults]] = []
+    under_way: dict[Future[NodeResults], int] = {}
+    kept: dict[int, NodeResults] = {}
     try:
-        for visit, ending in zip(visits, endings, strict=True):
-            future = pool.submit(_visit, visit, hops, ending, events.put)
-            future.add_done_callback(done.count)
-            futures.append(future)
-        over = False
-        while not over:
-            over = done.over.wait(_GLANCE)
+        for number, (visit, ending) in enumerate(zip(visits, endings, strict=True)):
+            under_way[pool.submit(_visit, visit, hops, ending, events.put)] = number
+        for future in tuple(under_way):
+            future.add_done_callback(done.put)
+        while under_way:
+            over = _first_of(done)
             while not events.empty():
                 on_event(events.get())
-        return [future.result() for future in futures]
+            for future in over:
+                number = under_way[future]
+                kept[number] = future.result()
+                del under_way[future]
+                kept[number] = keep(kept[number])
+        return [kept[number] for number in range(len(visits))]
     except KeyboardInterrupt:
         pool.shutdown(wait=False, cancel_futures=True)
         for ending in (*endings, hops.ending):
             ending.end(_BROKEN_OFF)
-        wait([future for future in futures if not future.cancelled()], _FAREWELL)
-        partial = [_so_far(visit, future) for visit, future in zip_longest(visits, futures)]
-        raise Interrupted(_named(partial)) from None
+        wait([future for future in under_way if not future.cancelled()], _FAREWELL)
+        kept.update({n: f.result() for f, n in under_way.items() if f.done() and not f.cancelled()})
+        unheard = (NodeResults(visit.node, failure=_BROKEN_OFF) for visit in visits)
+        raise Interrupted(_named([kept.get(number, none) for number, none in enumerate(unheard)])) from None
     finally:
         for ending in (*endings, hops.ending):
             ending.end(_BROKEN_OFF)
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _Countdown:
-    """``over`` is set when so many futures are done."""
-
-    def __init__(self, left: int) -> None:
-        self._left, self._lock = left, threading.Lock()
-        self.over = threading.Event()
-        if not left:
-            self.over.set()
-
-    def count(self, future: Future[NodeResults]) -> None:
-        with self._lock:
-            self._left -= 1
-            if not self._left:
-                self.over.set()
-
-
-def _so_far(visit: _Visit, future: Future[NodeResults] | None) -> NodeResults:
-    """What a visit brought, or that it brought nothing, without waiting for it."""
-    if future is None or not future.done() or future.cancelled():
-        return NodeResults(visit.node, failure=_BROKEN_OFF)
-    return future.result()
+def _first_of(done: queue.SimpleQueue[Future[NodeResults]]) -> tuple[Future[NodeResults], ...]:
+    """One that is done, or none when none is for a while."""
+    try:
+        return (done.get(timeout=_GLANCE),)
+    except queue.Empty:
+        return ()
 
 
 def _visit(visit: _Visit, hops: Hops, ending: Ending, emit: Callable[[Event], None]) -> NodeResults:

@@ -28,6 +28,7 @@ __all__ = [
     "part_of",
     "parts_by",
     "unread",
+    "without_answers",
 ]
 
 _LOG = logging.getLogger(__name__)
@@ -96,9 +97,14 @@ def parts_by(checks: Iterable[Check], at: float | None = None) -> Callable[[Node
 
 
 def light(part: Part) -> Part:
-    """``part`` without what the node printed: which probes ran, how and for how long is left."""
-    bare = {key: replace(result, stdout=b"", stderr=b"") for key, result in part.results.results.items()}
-    return replace(part, results=replace(part.results, results=bare))
+    """``part`` without what the node printed."""
+    return replace(part, results=without_answers(part.results))
+
+
+def without_answers(results: NodeResults) -> NodeResults:
+    """``results`` without what the node printed: which probes ran, how and for how long is left."""
+    bare = {key: replace(result, stdout=b"", stderr=b"") for key, result in results.results.items()}
+    return replace(results, results=bare)
 
 
 def _parsed(fact: type[Fact], results: NodeResults, at: float | None) -> Fact | Absence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -163,8 +164,8 @@ def test_a_host_without_openstack_gets_a_friendly_sentence(run: Run, tmp_path: P
     refused(run("diagnose", "-q"), 3, "no trace of OpenStack", "--inventory", "--demo")
 
 
-def test_ctrl_c_keeps_what_was_collected_and_exits_with_130(tmp_path: Path, cloud: DemoCloud) -> None:
-    """One node never answers, so that the run waits; the others have answered when it is interrupted."""
+def interrupted(folder: Path, cloud: DemoCloud, *command: str) -> str:
+    """What is said after Ctrl-C: one node never answers, so that the run waits; two have answered by then."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         lines = [f"known_hosts: {cloud.known_hosts}", "nodes:"]
         lines += [
@@ -172,21 +173,11 @@ def test_ctrl_c_keeps_what_was_collected_and_exits_with_130(tmp_path: Path, clou
             for n in cloud.nodes[:2]
         ]
         lines.append(f"  - {{name: silent, address: 127.0.0.1, port: {silent.getsockname()[1]}, user: demo}}")
-        (tmp_path / "cloud.yaml").write_text("\n".join(lines) + "\n")
+        (folder / "cloud.yaml").write_text("\n".join(lines) + "\n")
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "stackdoctor",
-                "collect",
-                "-i",
-                "cloud.yaml",
-                "-o",
-                "snap.tar.gz",
-                "--timeout",
-                "60s",
-            ],
-            cwd=tmp_path,
+            [sys.executable, "-m", "stackdoctor", *command, "-i", "cloud.yaml", "--timeout", "60s"],
+            cwd=folder,
+            env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -196,8 +187,28 @@ def test_ctrl_c_keeps_what_was_collected_and_exits_with_130(tmp_path: Path, clou
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
         assert process.wait(30) == 130
-    assert "what was collected is in snap.tar.gz" in rest
     assert "Traceback" not in rest
+    return rest
+
+
+def test_ctrl_c_keeps_what_was_collected_and_exits_with_130(tmp_path: Path, cloud: DemoCloud) -> None:
+    rest = interrupted(tmp_path, cloud, "collect", "-o", "snap.tar.gz")
+    assert "what was collected is in snap.tar.gz" in rest
     kept = read_snapshot(tmp_path / "snap.tar.gz")
     assert not kept.complete
     assert sum(1 for n in kept.nodes if n.results) == 2
+
+
+def test_ctrl_c_keeps_the_answers_of_nodes_that_were_judged_by_then(tmp_path: Path, cloud: DemoCloud) -> None:
+    interrupted(tmp_path, cloud, "diagnose", "--keep-run")
+    (partial,) = tmp_path.glob("stackdoctor-partial-*.tar.gz")
+    kept = read_snapshot(partial)
+    assert not kept.complete
+    answers = [sum(len(r.stdout) for r in n.results.values()) for n in kept.nodes]
+    assert [bool(answer) for answer in answers] == [True, True, False]
+    assert all(n.node.roles for n in kept.nodes[:2])
+
+
+def test_ctrl_c_leaves_nothing_of_a_run_that_is_not_to_be_kept(tmp_path: Path, cloud: DemoCloud) -> None:
+    assert "nothing is kept" in interrupted(tmp_path, cloud, "diagnose", "--no-keep-run")
+    assert [path.name for path in tmp_path.iterdir()] == ["cloud.yaml"]

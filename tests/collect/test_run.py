@@ -80,6 +80,29 @@ def test_a_hanging_node_costs_its_own_time_and_the_others_are_done_before(cloud:
     assert [bool(r.failure) for r in found] == [True, False, False]
 
 
+def test_a_node_is_handed_on_while_others_have_not_answered_and_what_comes_back_is_held(cloud: DemoCloud) -> None:
+    told: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        silent = Node("silent", "127.0.0.1", listener.getsockname()[1], jump="none")
+
+        def keep(results: NodeResults) -> NodeResults:
+            told.append(f"kept {results.node.name}")
+            if results.results and len(told) == 2:
+                listener.close()  # the silent one ends only now
+            return replace(results, failure="handed on")
+
+        def on_event(event: Event) -> None:
+            if isinstance(event, NodeDone) and event.node == silent:
+                told.append("silent is done")
+
+        found = collect([silent, *cloud.nodes], PLAN, options(cloud, timeout=10.0), on_event, keep)
+    assert sorted(told[:2]) == ["kept compute1", "kept controller"]
+    assert told[2:] == ["silent is done", "kept silent"]
+    assert [(r.node.name, r.failure) for r in found] == [
+        (name, "handed on") for name in ("silent", "controller", "compute1")
+    ]
+
+
 def test_one_worker_is_enough_for_many_nodes(cloud: DemoCloud) -> None:
     found = collect(cloud.nodes * 3, PLAN, options(cloud, parallel=1))
     assert {r.failure for r in found} == {""}
