@@ -25,6 +25,9 @@ _LINE = re.compile(  # the start has five words: Sun Nov 22 16:04:37 2026
     re.DOTALL,
 )
 
+_OF_ONE_NODE = frozenset(("qemu", "sshd"))
+"""Guests, with their long command lines, and logins."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -97,8 +100,8 @@ class Processes:
         return next((process for process in self.rows if process.pid == pid), None)
 
     def for_the_cloud(self) -> Processes:
-        """Those of OpenStack, of what it stands on, and below them."""
-        return Processes(tuple(process for process in self.rows if process.service))
+        """Those of OpenStack, of what it stands on, and below them, without what a node has dozens of for itself."""
+        return Processes(tuple(p for p in self.rows if p.service and p.service not in _OF_ONE_NODE))
 
     @classmethod
     def parse(cls, results: NodeResults) -> Processes:

@@ -49,11 +49,14 @@ def test_all_processes_of_a_service_are_found() -> None:
 
 
 def test_what_concerns_other_hosts_are_the_services() -> None:
-    processes = Processes.parse(answered(PS))
+    row = " %d 1 root S Mon Aug 21 09:12:44 2017 60 0.0 0.1 4184 1 - %s\n"
+    own = row % (901, "/usr/bin/qemu-system-x86_64 -name guest=vm") + row % (902, "sshd: admin@pts/0")
+    processes = Processes.parse(answered(PS + own))
     away = processes.for_the_cloud()
     assert 0 < len(away.rows) < len(processes.rows)
     assert all(away.of(process.service) == processes.of(process.service) for process in away)
-    assert {process.service for process in away} == {process.service for process in processes} - {""}
+    left = {process.service for process in processes} - {process.service for process in away}
+    assert left == {"", "sshd", "qemu"}
 
 
 def test_the_form_of_older_programs_is_read() -> None:
