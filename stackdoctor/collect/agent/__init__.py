@@ -18,7 +18,7 @@ from stackdoctor.collect.agent.wire import piece
 
 __all__ = ["ARCHIVED", "PARTS", "program", "source", "wanted"]
 
-ALWAYS = ("untyped", "secrets", "wire", "burden", "process", "commands", "loop", "reading", "aside", "asker")
+ALWAYS = ("untyped", "secrets", "wire", "burden", "process", "commands", "loop", "globs", "reading", "aside", "asker")
 LOGS = ("stamps", "records", "unpacked", "logfile", "logscan")
 APIS = ("apis", "openrc", "cloudlogin")
 PARTS = (*ALWAYS, *LOGS, *APIS, "entry")
@@ -33,6 +33,7 @@ ARCHIVED = (
         "process",
         "commands",
         "loop",
+        "globs",
         "stamps",
         "records",
         "unpacked",

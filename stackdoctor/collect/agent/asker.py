@@ -9,8 +9,9 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from stackdoctor.collect.agent.aside import Found, Reader, Reading
 from stackdoctor.collect.agent.commands import PIECE, Child, Ended, shlex_join, start, which
+from stackdoctor.collect.agent.globs import special
 from stackdoctor.collect.agent.loop import Loop
-from stackdoctor.collect.agent.reading import beginning, without_comments
+from stackdoctor.collect.agent.reading import without_comments
 from stackdoctor.collect.agent.secrets import redact, redacted_text
 from stackdoctor.collect.agent.wire import Post
 
@@ -271,7 +272,7 @@ class Asker:
         if error is not None:
             if error.errno == errno.ENOENT:
                 return False
-            if error.errno in (errno.EACCES, errno.EPERM) and probe["root"] and os.getuid() and beginning(path) == path:
+            if error.errno in (errno.EACCES, errno.EPERM) and probe["root"] and os.getuid() and not special(path):
                 self.privileged(dict(probe, argv=["cat", path]), lambda prefix: self.cat(probe, prefix, path), path)
             else:
                 self.refuse(probe, path, "denied", os.strerror(error.errno or 0), path)

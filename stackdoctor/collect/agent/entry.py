@@ -16,9 +16,9 @@ from stackdoctor.collect.agent.asker import Asker
 from stackdoctor.collect.agent.burden import step_back, trouble
 from stackdoctor.collect.agent.cloudlogin import API_SOURCE, NO_RC, read_apis
 from stackdoctor.collect.agent.commands import F_SETPIPE_SZ, Child, Ended, start, which
+from stackdoctor.collect.agent.globs import found_by
 from stackdoctor.collect.agent.logscan import LogScan
 from stackdoctor.collect.agent.loop import Hangup, Loop
-from stackdoctor.collect.agent.reading import found_by
 from stackdoctor.collect.agent.wire import BOOT, Post, frame, packed, piece, unpacked, write_all
 
 LOGS = {"id": "logs.hits"}

@@ -1,7 +1,6 @@
 """All logs of the plan, by the node's own grep."""
 
 import fcntl
-import glob
 import json
 import os
 import re
@@ -9,6 +8,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from stackdoctor.collect.agent.commands import F_SETPIPE_SZ, PIECE, Child, Ended, start
+from stackdoctor.collect.agent.globs import found_by
 from stackdoctor.collect.agent.logfile import SMALL, LogFile, Signature, text
 from stackdoctor.collect.agent.loop import Loop
 from stackdoctor.collect.agent.records import LINE, read_at
@@ -110,9 +110,7 @@ class LogScan:
                         hidden = LogFile(folder, source["service"], source["format"], [], self.plan)
                         hidden.status = "denied"
                         self.files.append(hidden)
-                for path in sorted(
-                    glob.glob(pattern) + glob.glob(pattern + ".[0-9]*") + glob.glob(pattern + "-[0-9]*")
-                ):
+                for path in sorted(found_by(pattern) + found_by(pattern + ".[0-9]*") + found_by(pattern + "-[0-9]*")):
                     try:
                         known = os.stat(path)
                     except OSError:
@@ -225,7 +223,7 @@ class LogScan:
 
 def hidden_folders(pattern: str) -> List[str]:
     """The folders that the glob looks into and that we may not list; where there are none, the one on their way."""
-    folders = [f for f in glob.glob(os.path.dirname(pattern)) if os.path.isdir(f)]
+    folders = [f for f in found_by(os.path.dirname(pattern)) if os.path.isdir(f)]
     if folders:
         return [f for f in folders if not os.access(f, os.R_OK | os.X_OK)]
     folder = os.path.dirname(re.sub(r"[*?\[].*", "", pattern))

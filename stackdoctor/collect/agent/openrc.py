@@ -1,11 +1,12 @@
 """The credentials that lie on a controller: read there, used there, and told to nobody."""
 
-import glob
 import importlib
 import os
 import re
 import shlex
 from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from stackdoctor.collect.agent.globs import found_by
 
 LARGEST_RC = 1 << 16
 _REFERENCE = re.compile(r"OS_[A-Z0-9_]{1,60}")
@@ -15,7 +16,7 @@ def credentials(files: Iterable[str]) -> Tuple[Optional[Dict[str, str]], str, st
     """The first file that has usable ones, as the variables OS_*, its path, and why there are none."""
     why = ""
     for pattern in files:
-        for path in sorted(glob.glob(pattern)):
+        for path in found_by(pattern):
             try:
                 found = of_file(path)
             except (OSError, ValueError) as error:

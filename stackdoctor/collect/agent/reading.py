@@ -1,6 +1,5 @@
 """Files as probes ask for them: small, whole, and never anything that is not a regular file."""
 
-import errno
 import os
 import re
 import stat
@@ -8,6 +7,7 @@ from collections import OrderedDict
 from typing import Any, List, Optional
 
 from stackdoctor.collect.agent.commands import PIECE
+from stackdoctor.collect.agent.globs import closed, found_by
 
 
 def paths_of(patterns: List[str]) -> List[str]:
@@ -16,36 +16,9 @@ def paths_of(patterns: List[str]) -> List[str]:
     for pattern in patterns:
         found = found_by(pattern)
         if not found and closed(pattern):
-            found = [pattern]
+            found = (pattern,)
         paths += found
     return list(OrderedDict.fromkeys(paths))
-
-
-def found_by(pattern: str) -> List[str]:
-    """What a glob finds, in order."""
-    if os.path.lexists(pattern):
-        return [pattern]
-    if beginning(pattern) == pattern or not os.path.lexists(beginning(pattern)):
-        return []
-    import glob
-
-    return sorted(glob.glob(pattern, recursive=True))
-
-
-def beginning(pattern: str) -> str:
-    """The folder in which a glob begins to differ from a path: most are of what is not on this node."""
-    certain = [pattern.partition(sign)[0] for sign in "*?["]
-    shortest = min(certain, key=len)
-    return pattern if shortest == pattern else os.path.dirname(shortest) or "."
-
-
-def closed(path: str) -> bool:
-    """Whether a folder on the way to ``path`` may not be searched, so that nobody knows what is in it."""
-    try:
-        os.stat(path)
-    except OSError as error:
-        return error.errno in (errno.EACCES, errno.EPERM)
-    return False
 
 
 def content_of(path: str, limit: int) -> Optional[bytes]:
