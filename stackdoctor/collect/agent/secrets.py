@@ -29,145 +29,176 @@ _ASSIGNED = (
 _HEADER = rb"(?i)X-[\w-]{0,30}\Z"
 _HARMLESS = frozenset((b"yes", b"no", b"none", b"null", b"true", b"false"))  # "using password: YES" is worth knowing
 
-# What a line has one of, in lower case, where the pattern fits; the pattern, which is compiled when such a line comes:
-# few ever are on a node; and what stays behind the secret.
+# What a line has one of and what it has besides, in lower case, where the pattern fits; the pattern, which is compiled
+# when such a line comes, as few ever do on a node; and what stays behind the secret.
 _OTHERS = (
     # scheme://user:password@host; the password may hold a slash or an at-sign, and a port is none
     (
         b"://",
+        b"@",
         rb"(://[^\s:/@,\"']{0,200}:)(?!\d{1,5}(?:[/,?#\\\s]|\Z))[^\s@\"']{1,500}@(?:[^\s@\"',/:]{0,200}@){0,3}",
         b"@",
     ),
     # the further hosts of a transport_url
-    (b"@", rb"(,[^\s:/@,\"']{1,200}:)[^\s@,\"']{1,500}@", b"@"),
-    (b"iscsi://", rb"(iscsi://[^\s%@/\"']{1,200}%)[^\s@\"']{1,500}@", b"@"),
-    (b"{", rb"(\{\w{0,40}(?:pass|password|secret|cookie),[ \t]{0,5}(?:<<)?\")[^\"\\]{1,4096}", b""),
+    (b"@", b",", rb"(,[^\s:/@,\"']{1,200}:)[^\s@,\"']{1,500}@", b"@"),
+    (b"iscsi://", b"%", rb"(iscsi://[^\s%@/\"']{1,200}%)[^\s@\"']{1,500}@", b"@"),
+    (
+        b"pass,|password,|secret,|cookie,",
+        b"{",
+        rb"(\{\w{0,40}(?:pass|password|secret|cookie),[ \t]{0,5}(?:<<)?\")[^\"\\]{1,4096}",
+        b"",
+    ),
     (
         b"authorization",
+        b"",
         rb"([Aa]uthorization[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?\w{1,20} )[\w+/=.~-]{1,4096}",
         b"",
     ),
     (
         b"passw|passphrase|secret|token|setcookie",
+        b"-",
         rb"(?i)(--?(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token)|setcookie)[ \t]{1,20})(?!-)" + _WORD,
         b"",
     ),
     (
         b"incominguser|outgoinguser",
+        b"",
         rb"((?:incoming|outgoing)user[ \t]{1,20}\S{1,200}[ \t]{1,20})[^\s\"'\\]{1,500}",
         b"",
     ),
     # keepalived, Redis
     (
         b"auth_pass|requirepass|masterauth",
+        b"",
         rb"(\b(?:auth_pass|requirepass|masterauth)[ \t]{1,20})[^\s\"'\\]{1,500}",
         b"",
     ),
     # what mysql takes without a space, "CHAP user secret", haproxy, SNMP, swift, cookies of sessions
-    (b"mysql", rb"(\bmysql\w{0,10}\b[^\n|;]{0,400}?[ \t]-p)(?![ \t])[^\s\"']{1,500}", b""),
-    (b"chap", rb"(\bCHAP[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}", b""),
-    (b"stats auth", rb"(\bstats auth[ \t]{1,20}[^\s:]{1,200}:)\S{1,500}", b""),
-    (b"community", rb"(\br[ow]community6?[ \t]{1,20})\S{1,500}", b""),
-    (b"hash_path_", rb"(\bswift_hash_path_(?:suffix|prefix)[ \t]{0,20}=[ \t]{0,20})\S{1,500}", b""),
+    (b"mysql", b"-p", rb"(\bmysql\w{0,10}\b[^\n|;]{0,400}?[ \t]-p)(?![ \t])[^\s\"']{1,500}", b""),
+    (b"chap |chap\t", b"", rb"(\bCHAP[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}", b""),
+    (b"stats auth", b":", rb"(\bstats auth[ \t]{1,20}[^\s:]{1,200}:)\S{1,500}", b""),
+    (b"community", b"", rb"(\br[ow]community6?[ \t]{1,20})\S{1,500}", b""),
+    (b"hash_path_", b"=", rb"(\bswift_hash_path_(?:suffix|prefix)[ \t]{0,20}=[ \t]{0,20})\S{1,500}", b""),
     # programs that take a password as an option or a word of its own
     (
         b"redis-cli|sshpass|ipmitool|ldapsearch|ldapmodify|ldapadd|snmp|docker login|podman login|skopeo login",
+        b"-",
         rb"(\b(?:redis-cli|sshpass|ipmitool|ldap(?:search|modify|add)|snmp\w{1,10}"
         rb"|(?:docker|podman|skopeo) login)\b[^\n|;]{0,300}?[ \t]-[apPwAX][ \t]{0,3})[^\s-][^\s\"']{0,500}",
         b"",
     ),
     (
         b"curl",
+        b"-u",
         rb"(\bcurl\b[^\n|;]{0,400}?[ \t](?:-u|--user)[ \t=]{0,3}[\"']?[^\s:]{1,100}:)[^\s\"']{1,500}",
         b"",
     ),
     (
         b"change_password|add_user|authenticate_user",
+        b"",
         rb"(\b(?:change_password|add_user|authenticate_user)[ \t]{1,20}[^\s\"']{1,200}[ \t]{1,20})[^\s\"']{1,500}",
         b"",
     ),
-    (b"createuser", rb"(\bcreateUser[ \t]{1,20}\S{1,200}[ \t]{1,20}\w{1,20}[ \t]{1,20})\S{1,500}", b""),
+    (b"createuser", b"", rb"(\bcreateUser[ \t]{1,20}\S{1,200}[ \t]{1,20}\w{1,20}[ \t]{1,20})\S{1,500}", b""),
     (
         b"passw|passphrase|secret|token",
+        b"--",
         rb"(?i)(--(?:[\w-]{0,40}(?:password|passwd|passphrase|secret|token))[\"']?[ \t,=]{1,5}[bu]?[\"'])[^\"']{1,500}",
         b"",
     ),
     (
         b"passwd",
+        b"echo",
         rb"(\becho[ \t]{1,5}(?:-\w[ \t]{1,5})?)[^|]{1,500}(?=\|[ \t]{0,5}(?:sudo )?(?:ch)?passwd)",
         b" ",
     ),
-    (b"chpasswd", rb"([\"'\[, ]\w{1,32}:)[^\s\"'\]:,|]{1,500}(?=[\"'\],])", b""),
+    (b"chpasswd", b":", rb"([\"'\[, ]\w{1,32}:)[^\s\"'\]:,|]{1,500}(?=[\"'\],])", b""),
     # what stands without a sign between name and value, or within brackets
     (
-        b"('|(\"|(b'|(b\"|(u'|(u\"",
+        b"passw|secret|token",
+        b"(",
         rb"(\([bu]?[\"']\w{0,40}(?:passw(?:or)?d|secret|token)[\"'],[ \t]{0,5}[bu]?[\"'])[^\"']{1,500}",
         b"",
     ),
-    (b"password(", rb"(?i)(\bpassword\([\"'])[^\"']{1,500}", b""),
+    (b"password(", b"", rb"(?i)(\bpassword\([\"'])[^\"']{1,500}", b""),
     # what programs say of one: required, incorrect, expired, not set
     (
         b"password is ",
+        b"",
         rb"(\b[Pp]assword is )(?!(?:required|needed|incorrect|wrong|invalid|expired|not|too|empty)\b)\S{1,500}",
         b"",
     ),
     (
         b"password",
+        b"user",
         rb"((?:^|\] )[ \t]{0,20}user[ \t]{1,20}\S{1,200}[ \t]{1,20}(?:insecure-)?password[ \t]{1,20})\S{1,500}",
         b"",
     ),
     (
         b"secret|psk",
+        b'"',
         rb"(?i)(\b(?:secret|psk)[ \t]{1,5}\")[^\"]{1,500}",
         b"",
     ),
-    (b"secret", rb"(\bsecret[ \t]{1,20})[^\s;\"'=:]{4,500}(?=;)", b""),
-    (b"auth-pass", rb"(\bauth-pass[ \t]{1,20}\S{1,200}[ \t]{1,20})\S{1,500}", b""),
-    (b"pwd=", rb"(\bpwd=)(?!/)[^\s;&\"']{1,500}", b""),
-    (b"secret,", rb"(\bsecret,[^\s]{0,200}?\bdata=)[^\s,]{1,4096}", b""),
+    (b"secret", b";", rb"(\bsecret[ \t]{1,20})[^\s;\"'=:]{4,500}(?=;)", b""),
+    (b"auth-pass", b"", rb"(\bauth-pass[ \t]{1,20}\S{1,200}[ \t]{1,20})\S{1,500}", b""),
+    (b"pwd=", b"", rb"(\bpwd=)(?!/)[^\s;&\"']{1,500}", b""),
+    (b"secret,", b"data=", rb"(\bsecret,[^\s]{0,200}?\bdata=)[^\s,]{1,4096}", b""),
     (
         b"identified",
+        b"",
         rb"(?i)(\bIDENTIFIED (?:WITH \S{1,60} )?(?:BY|AS)(?: PASSWORD)? \\{0,3}[\"'])[^\"'\\]{1,500}",
         b"",
     ),
-    (b"$1$|$5$|$6$|$2a$|$2b$|$2y$|$y$|$apr1$", rb"()\$(?:1|5|6|2[aby]|y|apr1)\$[\w./$=,-]{16,500}", b""),  # crypt(5)
-    (b"/tokens/", rb"(/tokens/)[\w-]{16,4096}", b""),
-    (b"token%3", rb"(token%3[Dd])[^\s&%\"']{1,4096}", b""),
-    (b"token", rb"(?i)(\btoken[ \t:=]{1,5}[\"']?)[0-9a-f-]{32,36}\b", b""),
     (
-        b"token",
+        b"$1$|$5$|$6$|$2a$|$2b$|$2y$|$y$|$apr1$",
+        b"",
+        rb"()\$(?:1|5|6|2[aby]|y|apr1)\$[\w./$=,-]{16,500}",
+        b"",
+    ),  # crypt(5)
+    (b"/tokens/", b"", rb"(/tokens/)[\w-]{16,4096}", b""),
+    (b"token%3", b"", rb"(token%3[Dd])[^\s&%\"']{1,4096}", b""),
+    (b"token |token\t|token:|token=", b"", rb"(?i)(\btoken[ \t:=]{1,5}[\"']?)[0-9a-f-]{32,36}\b", b""),
+    (
+        b"token\":|token':",
+        b"{",
         rb"([\"']token[\"']:[ \t]{0,5}\{[^{}]{0,400}?[\"']id[\"']:[ \t]{0,5}[bu]?[\"'])[^\"']{1,4096}",
         b"",
     ),
-    (b"key", rb"(\bkey[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?)[\w+/]{24,200}={0,2}(?![\w-])", b""),
-    (b"cookie:", rb"((?:Set-)?Cookie:[ \t]{0,5})[^\r\n\"']{1,4096}", b""),
-    (b"gaaaa", rb"()gAAAA[\w=-]{20,}", b""),  # Fernet
-    (b"aq", rb"()\bAQ[\w+/]{36,38}==", b""),  # Ceph
+    (
+        b"key |key\t|key:|key=|key\"|key'",
+        b"",
+        rb"(\bkey[\"']?[ \t]{0,5}[:=][ \t]{0,5}[\"']?)[\w+/]{24,200}={0,2}(?![\w-])",
+        b"",
+    ),
+    (b"cookie:", b"", rb"((?:Set-)?Cookie:[ \t]{0,5})[^\r\n\"']{1,4096}", b""),
+    (b"gaaaa", b"", rb"()gAAAA[\w=-]{20,}", b""),  # Fernet
+    (b"aq", b"==", rb"()\bAQ[\w+/]{36,38}==", b""),  # Ceph
 )
 _PRIVATE_KEY = rb"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:[\w+/=\s\\:,.<>]|-(?!----)){1,20000}"
 _CHPASSWD = rb"chpasswd:[^\n]{0,200}\n(?:[ \t]{1,40}[^\n]{0,500}(?:\n|\Z)){1,100}"  # of cloud-init
 _LOGIN = rb"(?m)^([ \t]{1,40}(?:-[ \t]{1,5})?(?!expire:|list:|users:|name:|type:)[\w.@-]{1,64}:)[^\n]{1,500}"
-_SUSPECT = tuple(
-    b"pass secret token key pwd auth cookie :// user gaaaa aq chap community hash_path mysql identified psk kek"
-    b" $ -u -p -a".split()
+_ROOTS = tuple(
+    b"pass secret token key pwd auth cookie :// @ user gaaaa aq chap community hash_path mysql identified psk kek $"
+    b" curl redis-cli ipmitool ldap snmp login".split()
 )
+"""What a text has one of if it has a secret: only then it is looked at more closely."""
 
 
-_NEEDED = tuple((tuple(words.split(b"|")), pattern, after) for words, pattern, after in _OTHERS)
-_NAMED = (
-    b"pass",
-    b"_pwd",
-    b"secret",
-    b"key",
-    b"psk",
-    b"kek",
-    b"cookie",
-    b"user_data",
-    b"userdata",
-    b"token",
-    b"sst_auth",
+_NAMED = tuple(
+    b"pass _pwd secret _key auth-key apikey sharedkey psk kek cookie user_data userdata token sst_auth".split()
 )
-"""What every _NAME has one of."""
+"""What every _NAME has one of; = or : is between it and the secret."""
+_NEEDED = tuple((tuple(words.split(b"|")), besides, pattern, after) for words, besides, pattern, after in _OTHERS)
+_ROOTS_OF = {
+    word: frozenset(root for root in _ROOTS if root in word)
+    for words in (_NAMED, *(words for words, _, _, _ in _NEEDED))
+    for word in words
+}
+_BY_ROOT = {
+    root: [number for number, needed in enumerate(_NEEDED) if any(root in _ROOTS_OF[word] for word in needed[0])]
+    for root in _ROOTS
+}
 
 
 def redact(data: bytes) -> bytes:
@@ -175,31 +206,42 @@ def redact(data: bytes) -> bytes:
     lower = data.lower()
     if b"private key" in lower:
         data = re.sub(_PRIVATE_KEY, rb"\1" + REDACTED, data)
-    suspect = [word for word in _SUSPECT if word in lower]
-    if not suspect:
+    roots = [root for root in _ROOTS if root in lower]
+    if not roots:
         return data
     if b"chpasswd:" in lower:
         data = re.sub(_CHPASSWD, without_words, data)
-    named = [word for word in _NAMED if word in lower]
-    needed = [each for each in _NEEDED if one_in(each[0], lower)]
-    if not named and not needed:
+    named = those_in(lower, _NAMED, roots)
+    needed = []
+    for number in sorted({number for root in roots for number in _BY_ROOT[root]}):
+        words, besides, pattern, after = _NEEDED[number]
+        there = those_in(lower, words, roots) if besides in lower else []
+        if there:
+            needed.append((there, besides, pattern, after))
+    wanted = named + [word for words, _, _, _ in needed for word in words]
+    if not wanted:
         return data
-    return b"\n".join(redacted_line(line, suspect, named, needed) for line in data.split(b"\n"))
+    return b"\n".join(redacted_line(line, wanted, named, needed) for line in data.split(b"\n"))
 
 
-def redacted_line(line: bytes, suspect: List[bytes], named: List[bytes], needed: List[Any]) -> bytes:
-    """``line`` without secrets; ``suspect`` are the words of which it has one if it has a secret.
+def those_in(lower: bytes, words: Iterable[bytes], roots: Iterable[bytes]) -> List[bytes]:
+    """Those of ``words`` that a text has, of which all the ``roots`` are known that it has."""
+    return [word for word in words if not _ROOTS_OF[word].isdisjoint(roots) and word in lower]
 
-    ``named`` and ``needed`` are those of _NAMED and _NEEDED of which the whole text has something.
+
+def redacted_line(line: bytes, wanted: List[bytes], named: List[bytes], needed: List[Any]) -> bytes:
+    """``line`` without secrets.
+
+    ``named`` are the words of _NAMED and ``needed`` what of _NEEDED the whole text has, ``wanted`` all words of both.
     """
     lower = line.lower()
-    if not one_in(suspect, lower):
+    if not one_in(wanted, lower):
         return line
-    if one_in(named, lower):
+    if (b"=" in line or b":" in line) and one_in(named, lower):
         line = re.sub(_LINE, rb"\1" + REDACTED, line, count=1)
         line = re.sub(_ASSIGNED, without_value, line)
-    for words, pattern, after in needed:
-        if one_in(words, lower):
+    for words, besides, pattern, after in needed:
+        if besides in lower and one_in(words, lower):
             line = re.sub(pattern, rb"\1" + REDACTED + after, line)
     return line
 
@@ -236,4 +278,4 @@ def without_value(match: Any) -> bytes:
 
 def redacted_text(text: str) -> str:
     """``text`` without secrets, and without the lone surrogates that Python makes of bytes that are not UTF-8."""
-    return redact(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+    return redact(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace") if text else ""

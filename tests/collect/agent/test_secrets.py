@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from stackdoctor.collect.agent import secrets
 from stackdoctor.collect.agent.secrets import redact, redacted_text
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEhunter2+/=\nhunter2\n-----END RSA PRIVATE KEY-----\nafter\n"
@@ -56,6 +59,9 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEhunter2+/=\nhunter2\n-----END RSA PR
         ("mysqldump -u root -phunter2 nova", "mysqldump -u root -p<redacted> nova"),
         ("discovery auth CHAP cinder hunter2", "discovery auth CHAP cinder <redacted>"),
         ("    stats auth admin:hunter2", "    stats auth admin:<redacted>"),
+        ("ldapsearch -x -D cn=admin -w hunter2", "ldapsearch -x -D cn=admin -w <redacted>"),
+        ("snmpget -v3 -X hunter2 switch", "snmpget -v3 -X <redacted> switch"),
+        ("  ,nova:hunter2@192.0.2.2:5672//", "  ,nova:<redacted>@192.0.2.2:5672//"),
         ("rocommunity hunter2 192.0.2.0/24", "rocommunity <redacted> 192.0.2.0/24"),
         ("swift_hash_path_suffix = hunter2", "swift_hash_path_suffix = <redacted>"),
         ("Set-Cookie: sessionid=hunter2; path=/", "Set-Cookie: <redacted>"),
@@ -123,3 +129,45 @@ def test_any_bytes_are_taken(data: bytes) -> None:
 
 def test_text_comes_out_as_text_that_can_be_written() -> None:
     assert redacted_text("caf\udce9 --password x") == "caf\ufffd --password <redacted>"
+
+
+def fitting(pattern: bytes) -> st.SearchStrategy[bytes]:
+    """Texts in which ``pattern`` finds something."""
+    return st.from_regex(re.compile(pattern.decode(), re.ASCII)).map(lambda text: text.encode("utf-8", "replace"))
+
+
+IMPLIED = [needed for needed in secrets._NEEDED if needed[0] != (b"chpasswd",)]  # its list looks like many another
+
+
+@pytest.mark.parametrize("needed", IMPLIED, ids=lambda needed: needed[0][0].decode())
+@settings(max_examples=20)
+@given(data=st.data())
+def test_what_a_pattern_fits_has_the_words_without_which_it_is_not_tried(needed: Any, data: st.DataObject) -> None:
+    words, besides, pattern, _ = needed
+    found = data.draw(fitting(pattern)).lower()
+    assert besides in found
+    assert any(word in found for word in words)
+
+
+NAMES = """passwd password passphrase passcode db_pass admin_pass adminpass os_pwd secret private_key auth-key auth_key
+encryption_key fernet_key access_key apikey api_key hmac_keys fixed_key store_key sharedkey shared_key psk kek
+erlang_cookie userdata user_data token sst_auth"""
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+@pytest.mark.parametrize(
+    "form", ["{} = hunter2", '{{"{}": "hunter2"}}', "x; {}=hunter2; y", "at 12 {}: hunter2hunter2hunter2"]
+)
+def test_every_name_of_a_secret_is_known(name: str, form: str) -> None:
+    for written in (name, name.upper()):
+        assert b"hunter2" not in redact(form.format(written).encode())
+
+
+@given(fitting(secrets._ASSIGNED) | fitting(secrets._LINE))
+def test_what_is_assigned_has_the_words_without_which_it_is_not_looked_for(found: bytes) -> None:
+    assert b"=" in found or b":" in found
+    assert any(word in found.lower() for word in secrets._NAMED)
+
+
+def test_every_word_that_is_looked_for_has_one_of_the_roots_that_are_looked_for_first() -> None:
+    assert [word for word, roots in secrets._ROOTS_OF.items() if not roots] == []
