@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from stackdoctor.collect.agent.commands import shlex_join
 from stackdoctor.collect.plan import Plan
 from stackdoctor.model import Probe, Status
 
@@ -129,3 +133,9 @@ def test_a_time_out_reaches_a_process_in_a_session_of_its_own(ask, tmp_path: Pat
     found = ask(shell("x", f"setsid sh -c 'echo $$ > {pid}; exec sleep 60'; true", timeout=1.0)).one("x")
     assert found.status is Status.TIMED_OUT
     assert not still_there(int(pid.read_text()))
+
+
+@given(st.lists(st.text("aZ9_@%+=:,./-é'\" $\n")))
+@example(["", "it's"])
+def test_a_command_is_written_as_shlex_writes_it(argv: list[str]) -> None:
+    assert shlex_join(argv) == shlex.join(argv)
