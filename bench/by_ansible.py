@@ -40,7 +40,6 @@ def _outcomes(cloud: Fleet, asked: Questions, folder: Path, tasks: bool) -> Iter
     if not (BIN / "ansible").exists():
         yield Outcome(what, "ansible", QUICKER, skipped="ansible-core is not installed")
         return
-    (folder / "hosts").write_text("\n".join(cloud.hosts) + "\n", encoding="ascii")
     (folder / "tasks.yml").write_text(json.dumps(_playbook(asked.script)), encoding="utf-8")
     sides = {"ours": lambda: look(cloud, asked), "raw": lambda: _raw(cloud, asked, folder)}
     if tasks:
@@ -62,12 +61,12 @@ def _outcomes(cloud: Fleet, asked: Questions, folder: Path, tasks: bool) -> Iter
 
 
 def _raw(cloud: Fleet, asked: Questions, folder: Path) -> Taken:
-    argv = ["ansible", "all", "-i", str(folder / "hosts"), "-f", str(FORKS), "-m", "raw", "-a", _free(asked.script)]
+    argv = ["ansible", "all", "-i", str(cloud.inventory), "-f", str(FORKS), "-m", "raw", "-a", _free(asked.script)]
     return _ansible(argv, cloud)
 
 
 def _tasks(cloud: Fleet, folder: Path) -> Taken:
-    argv = ["ansible-playbook", "-i", str(folder / "hosts"), "-f", str(FORKS), str(folder / "tasks.yml")]
+    argv = ["ansible-playbook", "-i", str(cloud.inventory), "-f", str(FORKS), str(folder / "tasks.yml")]
     return _ansible(argv, cloud)
 
 

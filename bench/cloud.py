@@ -35,7 +35,7 @@ def look(cloud: Fleet, asked: Questions) -> Taken:
     """One collection with its analysis and report."""
     return run(
         [
-            *(STACKDOCTOR, "diagnose", "--nodes", ",".join(cloud.hosts), "--ssh-config", str(cloud.config)),
+            *(STACKDOCTOR, "diagnose", "--inventory", str(cloud.inventory), "--ssh-config", str(cloud.config)),
             *("--known-hosts", str(cloud.known_hosts), "--parallel", str(FORKS), "--quiet", "--no-keep-run"),
             *("--format", "json"),
             *asked.options,

@@ -21,9 +21,13 @@ SSHD = "/usr/sbin/sshd"
 
 @dataclass(frozen=True)
 class Fleet:
-    """``hosts`` are loopback addresses that one sshd answers on ``port``; ``config`` lets every ssh client in."""
+    """``hosts`` are loopback addresses that one sshd answers on ``port``; ``config`` lets every ssh client in.
+
+    ``inventory`` is Ansible's, and gives each a name.
+    """
 
     hosts: tuple[str, ...]
+    inventory: Path
     port: int
     config: Path
     known_hosts: Path
@@ -62,6 +66,9 @@ def _prepare(folder: Path, size: int) -> Fleet:
     public = (folder / "host_key.pub").read_text(encoding="ascii").strip()
     known = folder / "known_hosts"
     known.write_text("".join(f"[{host}]:{port} {public}\n" for host in hosts), encoding="ascii")
+    inventory = folder / "hosts.ini"
+    named = "".join(f"node{number} ansible_host={host}\n" for number, host in enumerate(hosts))
+    inventory.write_text("[nodes]\n" + named, encoding="ascii")
     config = folder / "config"
     config.write_text(
         f"Host *\n Port {port}\n User {getpass.getuser()}\n IdentityFile {folder}/key\n IdentitiesOnly yes\n"
@@ -69,7 +76,7 @@ def _prepare(folder: Path, size: int) -> Fleet:
         " KexAlgorithms curve25519-sha256\n BatchMode yes\n LogLevel ERROR\n",
         encoding="ascii",
     )
-    return Fleet(hosts, port, config, known, folder / "key")
+    return Fleet(hosts, inventory, port, config, known, folder / "key")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ __all__ = ["main"]
 def main() -> None:
     """Measure processor time, and the wall time beside it."""
     asked = questions()
-    taken = interleaved({"ours": lambda: _agent(asked), "theirs": lambda: _script(asked)}, runs=11)
+    taken = interleaved({"ours": lambda: _agent(asked), "theirs": lambda: _script(asked)}, runs=21)
     ours, theirs = taken["ours"], taken["theirs"]
     what = f"{len(asked.plan.probes)} probes on the node"
     cpu = [series([t.cpu for t in side]) for side in (ours, theirs)]

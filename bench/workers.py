@@ -63,7 +63,7 @@ def _outcomes(cloud: Fleet, asked: Questions) -> Iterator[Outcome]:
 def _look(cloud: Fleet, asked: Questions, executor: str) -> Taken:
     return run(
         [
-            *(STACKDOCTOR, "diagnose", "--nodes", ",".join(cloud.hosts), "--ssh-config", str(cloud.config)),
+            *(STACKDOCTOR, "diagnose", "--inventory", str(cloud.inventory), "--ssh-config", str(cloud.config)),
             *("--known-hosts", str(cloud.known_hosts), "--parallel", str(FORKS), "--quiet", "--format", "json"),
             *("--executor", executor, *asked.options),
         ],
