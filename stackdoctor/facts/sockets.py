@@ -28,6 +28,8 @@ _STATES = {
     "CLOSE": "UNCONN",
 }
 _KNOWN = frozenset({*_STATES.values(), "LISTEN", "CLOSING", "UNCONN", "CLOSED", "BOUND", "NEW-SYN-RECV", "UNKNOWN"})
+_OVER = "TIME-WAIT"
+"""No program has it any more; a busy server has ten thousands of them, and ss(8) leaves them out without ``-a``."""
 _HOLDER = re.compile(r'\("([^"]{1,64})",(?:pid=)?(\d{1,10}),(?:fd=)?\d{1,10}\)')
 _SS = re.compile(r"(Netid +)?State +Recv-Q +Send-Q +Local Address:Port +Peer Address:Port ?(?: *Process)? *")
 _NETSTAT = re.compile(r"Proto +Recv-Q +Send-Q +Local Address +Foreign Address +State +PID/Program name *")
@@ -60,9 +62,9 @@ class Socket:
 
 @dataclass(frozen=True)
 class Sockets:
-    """All TCP connections, and all listening TCP and unconnected UDP sockets.
+    """All TCP connections that are not over, and all listening TCP and unconnected UDP sockets.
 
-    ``ss -tnap`` (iproute2; before 5.0 without the word Process)::
+    ``ss -tnp`` (iproute2; before 5.0 without the word Process)::
 
         State      Recv-Q Send-Q  Local Address:Port     Peer Address:Port Process
         CLOSE-WAIT 1      0      192.168.199.20:34168 192.168.199.100:9292  users:(("nova-compute",pid=879,fd=20))
@@ -83,7 +85,7 @@ class Sockets:
     probes: ClassVar[tuple[Probe, ...]] = (
         Probe(
             "sockets.tcp",
-            ("env", "PROC_ROOT=/proc", "ss", "-tnap"),
+            ("env", "PROC_ROOT=/proc", "ss", "-tnp"),
             otherwise=(("netstat", "-tnap"),),
             root=True,
             cap=16 * 1024 * 1024,
@@ -134,7 +136,7 @@ class Sockets:
     def parse(cls, results: NodeResults) -> Sockets:
         """The sockets.  Raises CouldNotCheck, ParseError or NotApplicable."""
         tcp, listening = (_sockets(results, results.one(probe)) for probe in cls.probes)
-        return cls(tuple(socket for socket in tcp if socket.state != "LISTEN"), tuple(listening))
+        return cls(tuple(socket for socket in tcp if socket.state not in ("LISTEN", _OVER)), tuple(listening))
 
 
 def _sockets(results: NodeResults, result: Result) -> Iterator[Socket]:
@@ -147,7 +149,7 @@ def _sockets(results: NodeResults, result: Result) -> Iterator[Socket]:
                 columns = "netstat"
             elif line.strip() and not line.startswith("Active Internet connections"):
                 raise ParseError(f"{result.command}: unknown header: {excerpt(line)}")
-        elif line.strip():
+        elif line.strip() and not line.startswith(_OVER):
             evidence = results.evidence(result, line.rstrip())
             yield _netstat(line, evidence) if columns == "netstat" else _ss(line, columns == "netid", evidence)
     if not columns:
