@@ -225,7 +225,7 @@ def _judged_here(
     parts: dict[str, Part] = {}
 
     def judged(results: NodeResults) -> NodeResults:
-        part = judge(with_roles(results))
+        part = judge(results)
         part = parts[results.node.name] = part if raw else light(part)
         return part.results
 

@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 from stackdoctor.collect.api_reads import is_api_probe
 from stackdoctor.diagnose.names import Known, known_of
 from stackdoctor.diagnose.registry import Check, Need
+from stackdoctor.diagnose.roles import with_roles
 from stackdoctor.errors import CouldNotCheck, NotApplicable
 from stackdoctor.facts.fact import Fact
 from stackdoctor.facts.logs import LogHits
 from stackdoctor.facts.moment import as_of
+from stackdoctor.facts.processes import Processes
+from stackdoctor.facts.services import Services
 from stackdoctor.model import API_ROLE, Absence, Finding, NodeResults
 
 __all__ = [
@@ -46,7 +49,7 @@ class CheckFailed:
 
 @dataclass(frozen=True)
 class Part:
-    """What one node's answers say by themselves.
+    """What one node's answers say by themselves; its ``results`` name the roles that they show.
 
     ``facts`` are those that checks over several nodes ask for, with what may concern another node, or why they are
     absent.  ``gaps`` are the globs on
@@ -85,6 +88,12 @@ def parts_by(checks: Iterable[Check], at: float | None = None) -> Callable[[Node
 
     def made(results: NodeResults) -> Part:
         facts = {fact: _parsed(fact, results, at) for fact in asked}
+        processes, services = facts.get(Processes), facts.get(Services)
+        results = with_roles(
+            results,
+            processes if isinstance(processes, Processes) else None,
+            services if isinstance(services, Services) else None,
+        )
         return Part(
             results,
             known_of(results),

@@ -34,12 +34,19 @@ ROLES = {
 }
 
 
-def with_roles(results: NodeResults) -> NodeResults:
-    """``results`` with the given roles and those that the services on the node show; none where no cloud is seen."""
-    services: set[str] = set()
+def with_roles(
+    results: NodeResults, processes: Processes | None = None, services: Services | None = None
+) -> NodeResults:
+    """``results`` with the given roles and those that the services on the node show; none where no cloud is seen.
+
+    ``processes`` and ``services`` are its own, where they were read already.
+    """
+    running = {process.service for process in processes or ()}
+    if processes is None:
+        with suppress(CouldNotCheck, NotApplicable):
+            running |= Processes.services(results)
     with suppress(CouldNotCheck, NotApplicable):
-        services |= Processes.services(results)
-    with suppress(CouldNotCheck, NotApplicable):
-        services |= {s.name for s in Services.parse(results) if s.active == "active" or s.down}
-    shown = {role for role, programs in ROLES.items() if programs & services}
+        units = services if services is not None else Services.parse(results)
+        running |= {s.name for s in units if s.active == "active" or s.down}
+    shown = {role for role, programs in ROLES.items() if programs & running}
     return replace(results, node=replace(results.node, roles=results.node.roles | shown))

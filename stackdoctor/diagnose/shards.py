@@ -21,7 +21,6 @@ from stackdoctor.collect.session import said
 from stackdoctor.diagnose.knowledge import load_knowledge
 from stackdoctor.diagnose.part import Part, light, part_of, parts_by
 from stackdoctor.diagnose.registry import Check
-from stackdoctor.diagnose.roles import with_roles
 from stackdoctor.model import Node, NodeResults
 
 __all__ = ["Shard", "ShardsBrokenOff", "Share", "look_at", "look_by_shards", "shards_of"]
@@ -91,7 +90,7 @@ def look_at(shard: Shard) -> Share:
     checks = tuple(c for c in _knowledge((), shard.check_directories).checks if c.id in shard.checks)
     events: list[Event] = []
     answered = collect(shard.nodes, shard.plan, shard.options, events.append)
-    parts = map(parts_by(checks, shard.at), map(with_roles, answered))
+    parts = map(parts_by(checks, shard.at), answered)
     told = tuple(event for event in events if not isinstance(event, ProbeDone))
     return Share(tuple(part if shard.raw else light(part) for part in parts), told)
 
