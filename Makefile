@@ -45,7 +45,7 @@ lint: $(VENV)/installed-test
 	$(BIN)/lint-imports
 
 # Measured is what users install: a wheel with its bytecode, in a virtual environment of its own, and ansible as a peer.
-# The distribution's Python is theirs, too, and built with profile-guided optimisation: one of pyenv's is slower by a third.
+# The distribution's Python is theirs, too, and built with profile-guided optimisation: one without is slower by a third.
 BENCH := .venv-bench
 MEASURED ?= $(firstword $(wildcard /usr/bin/python3) $(PYTHON))
 MEASURE := $(BENCH)/bin/python bench

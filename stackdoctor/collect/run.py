@@ -173,17 +173,17 @@ def _by_threads(
     kept: dict[int, NodeResults] = {}
     try:
         for number, (visit, ending) in enumerate(zip(visits, endings, strict=True)):
-            under_way[pool.submit(_visit, visit, hops, ending, events.put)] = number
-        for future in tuple(under_way):
+            future = pool.submit(_visit, visit, hops, ending, events.put)
+            under_way[future] = number
             future.add_done_callback(done.put)
         while under_way:
-            over = _first_of(done)
+            over = _next(done)
             while not events.empty():
                 on_event(events.get())
-            for future in over:
-                number = under_way[future]
-                kept[number] = future.result()
-                del under_way[future]
+            if over is not None:
+                number = under_way[over]
+                kept[number] = over.result()
+                del under_way[over]
                 kept[number] = keep(kept[number])
         return [kept[number] for number in range(len(visits))]
     except KeyboardInterrupt:
@@ -200,12 +200,12 @@ def _by_threads(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _first_of(done: queue.SimpleQueue[Future[NodeResults]]) -> tuple[Future[NodeResults], ...]:
-    """One that is done, or none when none is for a while."""
+def _next(done: queue.SimpleQueue[Future[NodeResults]]) -> Future[NodeResults] | None:
+    """One that is done; None when none is for a while."""
     try:
-        return (done.get(timeout=_GLANCE),)
+        return done.get(timeout=_GLANCE)
     except queue.Empty:
-        return ()
+        return None
 
 
 def _visit(visit: _Visit, hops: Hops, ending: Ending, emit: Callable[[Event], None]) -> NodeResults:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import shutil
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -88,6 +92,26 @@ def test_the_form_of_older_ss_is_read() -> None:
     (established,) = sockets.connections
     assert (established.local, established.peer, established.peer_port) == ("10.0.0.5", "10.0.0.7", 42712)
     assert (established.program, established.pids) == ("beam.smp", (777,))
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="ss (iproute2) is not installed")
+def test_a_real_ss_shows_who_waits_for_an_answer_and_whom_the_peer_has_left() -> None:
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port: int = full.getsockname()[1]
+        for _ in range(4):  # a full queue takes no further one
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        left = stack.enter_context(socket.create_connection(server.getsockname()))
+        server.accept()[0].close()
+        assert left.recv(1) == b""
+        left_port: int = left.getsockname()[1]
+        shown = subprocess.run(TCP.argv, capture_output=True, check=True, text=True).stdout
+    connections = Sockets.parse(answered(shown, SS_LISTENING)).connections
+    assert "SYN-SENT" in {c.state for c in connections if c.peer_port == port}
+    assert "CLOSE-WAIT" in {c.state for c in connections if c.local_port == left_port}
 
 
 def test_netstat_says_the_same_in_its_own_words() -> None:

@@ -12,7 +12,11 @@ ABSENT, CLOSED, THERE = "absent", "closed", "there"
 
 @lru_cache(maxsize=None)
 def found_by(pattern: str) -> Tuple[str, ...]:
-    """The paths that it fits, in order; as glob.glob has it, where ``**`` is no more than ``*``."""
+    """The paths that it fits, in order; as glob.glob has it, with ``**`` for any number of folders."""
+    if "**" in pattern:
+        import glob
+
+        return tuple(sorted(glob.glob(pattern, recursive=True)))
     above, name = os.path.split(pattern)
     folders = found_by(above) if special(above) else (above,)
     if special(name):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
@@ -30,7 +29,7 @@ PIECES = (
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Iterator[Path]:
+def tree(tmp_path: Path) -> Path:
     for above, below in product(NAMES, NAMES):
         (tmp_path / above).mkdir(exist_ok=True)
         (tmp_path / above / below).touch()
@@ -44,6 +43,12 @@ def tree(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("pattern", [*PIECES, *("/".join(pair) for pair in product(PIECES, PIECES)), "link", "file/x"])
 def test_the_paths_are_those_of_glob(tree: Path, pattern: str) -> None:
     assert globs.found_by(f"{tree}/{pattern}") == tuple(sorted(glob.glob(f"{tree}/{pattern}")))
+
+
+def test_two_asterisks_are_any_number_of_folders(tree: Path) -> None:
+    (tree / "a" / "deep" / "er").mkdir(parents=True)
+    (tree / "a" / "deep" / "er" / "x.conf").touch()
+    assert globs.found_by(f"{tree}/**/x.conf") == (f"{tree}/a/deep/er/x.conf",)
 
 
 def test_what_is_below_a_folder_that_is_not_there_is_not_looked_for(
