@@ -62,7 +62,7 @@ class Socket:
 
 @dataclass(frozen=True)
 class Sockets:
-    """All TCP connections that are not over, and all listening TCP and unconnected UDP sockets.
+    """All TCP connections but those in TIME-WAIT or SYN-RECV, and all listening TCP and unconnected UDP sockets.
 
     ``ss -tnp`` (iproute2; before 5.0 without the word Process)::
 
