@@ -15,6 +15,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any
 
 from stackdoctor.collect.session import Ending, NodeLost, legible, said
+from stackdoctor.inventory.nodelist import is_ip
 from stackdoctor.inventory.sshconfig import Login
 
 if TYPE_CHECKING:
@@ -61,26 +62,35 @@ def dial(login: Login, hop: paramiko.Transport | None, deadline: float, timeout:
 
 
 def _addresses(login: Login, deadline: float, timeout: float, ending: Ending) -> list[tuple[int, Any]]:
-    """Where the name leads to.  The resolver takes no timeout, so it is asked in a thread that may be left behind."""
-    answer: Future[list[Any]] = Future()
-
-    def ask() -> None:
-        with contextlib.suppress(InvalidStateError):
-            try:
-                answer.set_result(socket.getaddrinfo(login.host, login.port, type=socket.SOCK_STREAM))
-            except (OSError, UnicodeError) as error:
-                answer.set_exception(error)
-
-    ending.add(answer.cancel)
-    threading.Thread(target=ask, name=f"resolve {login.host}", daemon=True).start()
+    """Where the name or the address leads to."""
     try:
-        found = answer.result(max(0.0, deadline - time.monotonic()))
+        found = _looked_up(login, ending, deadline) if not is_ip(login.host) else _resolved(login)
     except FutureTimeoutError:
         raise NodeLost(f"the name {login.host} was not resolved within {timeout:g} s") from None
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise NodeLost(f"cannot resolve the name {login.host}: {why}") from error
     return [(family, address) for family, _, _, _, address in found]
+
+
+def _looked_up(login: Login, ending: Ending, deadline: float) -> list[Any]:
+    """What the resolver says.  It takes no timeout, so it is asked in a thread that may be left behind."""
+    answer: Future[list[Any]] = Future()
+
+    def ask() -> None:
+        with contextlib.suppress(InvalidStateError):
+            try:
+                answer.set_result(_resolved(login))
+            except (OSError, UnicodeError) as error:
+                answer.set_exception(error)
+
+    ending.add(answer.cancel)
+    threading.Thread(target=ask, name=f"resolve {login.host}", daemon=True).start()
+    return answer.result(max(0.0, deadline - time.monotonic()))
+
+
+def _resolved(login: Login) -> list[Any]:
+    return socket.getaddrinfo(login.host, login.port, type=socket.SOCK_STREAM)
 
 
 def _why_not(error: OSError, login: Login, timeout: float) -> str:

@@ -14,7 +14,7 @@ BOOT = (
     'compile(zlib.decompress(s),"stackdoctor-agent","exec"),{"__name__":"__agent__","PROGRAM":(s,c)})'
 )
 """Runs a program that comes on standard input: its source, then what one Python (its magic number) compiles it to."""
-GATHER = 0.05  # seconds that an answer waits for others: each write is a packet that two programs decipher
+GATHER = 0.25  # seconds that an answer waits for others: each write is a packet that two programs decipher
 ENOUGH = 1 << 15  # bytes that wait for no others
 MOST = 1 << 20  # bytes that are held while nobody takes them
 
