@@ -74,6 +74,7 @@ ELSEWHERE = {
     "parse_tap": "the operator's own words; tests/active/test_capture.py",
     "parse_term": "within parse_playbook",
     "read": "any fact",
+    "read_ahead": "the operator's own known_hosts; tests/collect/test_hostkeys.py",
     "read_groups": "within read_inventory, as Ansible's YAML",
     "read_hot": "the operator's own template; tests/active/test_smoke.py",
     "read_ignores": "within read_inventory",

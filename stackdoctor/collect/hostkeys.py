@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import fcntl
 import fnmatch
 import hashlib
 import hmac
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["HostKey", "HostKeyAdded", "HostKeyPolicy", "HostKeyRefused", "KnownHost"]
+__all__ = ["HostKey", "HostKeyAdded", "HostKeyPolicy", "HostKeyRefused", "KnownHost", "read_ahead"]
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,26 @@ def _entries(file: str, name: str) -> list[KnownHost]:
     Raises OSError for a file that cannot be read: without it no host could be told from another.
     """
     try:
-        with open(file, encoding="utf-8", errors="replace") as stream:
-            return _parsed(file, stream.read()).about(name)
+        state = os.stat(file)
+        return _read(file, state.st_ino, state.st_size, state.st_mtime_ns).about(name)
     except FileNotFoundError:
         return []
 
 
+def read_ahead(files: Iterable[str]) -> None:
+    """Have ``files`` read: threads that need them at once would each do it."""
+    for file in files:
+        with contextlib.suppress(OSError):
+            _entries(file, "")
+
+
 @lru_cache(8)  # a run asks the same files about every node
+def _read(file: str, *state: int) -> _Entries:
+    """What is in ``file`` now, for as long as its ``state`` (inode, size, time) is the same."""
+    with open(file, encoding="utf-8", errors="replace") as stream:
+        return _parsed(file, stream.read())
+
+
 def _parsed(file: str, content: str) -> _Entries:
     by_name: dict[str, tuple[KnownHost, ...]] = {}
     compared = []

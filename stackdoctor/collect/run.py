@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from stackdoctor.collect.deadlines import Deadlines
 from stackdoctor.collect.frames import FrameError, NoPython, bootstrap, opening
-from stackdoctor.collect.hostkeys import HostKeyAdded
+from stackdoctor.collect.hostkeys import HostKeyAdded, read_ahead
 from stackdoctor.collect.local import start_local
 from stackdoctor.collect.passwords import Passwords
 from stackdoctor.collect.plain_shell import SHELL, ask_shell
@@ -133,9 +133,11 @@ def collect(
     _LOG.debug("%d nodes, %d at once, %s s for each step", len(nodes), options.parallel, options.timeout)
     for different in {id(each): each for each in plans.values()}.values():
         opening(different)  # is compiled here, once: threads that need it at once would each do it
+    logins = logins_of(nodes, options)
+    read_ahead({file for login in logins if login for file in login.known_hosts})
     visits = [
         _Visit(node, plans[node.name], login, options.accept_new, options.timeout)
-        for node, login in zip(nodes, logins_of(nodes, options), strict=True)
+        for node, login in zip(nodes, logins, strict=True)
     ]
     return _named(_by_threads(visits, options, on_event, keep))
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from stackdoctor.collect.hostkeys import HostKey, HostKeyPolicy, HostKeyRefused
+from stackdoctor.collect.hostkeys import HostKey, HostKeyPolicy, HostKeyRefused, read_ahead
 
 # The public host keys of github.com, as their documentation prints them.
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -134,3 +135,20 @@ def test_a_new_key_begins_a_line_of_its_own(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_no_empty_file(tmp_path: Path) -> None:
     with pytest.raises(HostKeyRefused, match="Is a directory"):
         HostKeyPolicy((str(tmp_path),), accept_new=True).check("ctl", 22, KEY)
+
+
+def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
+    asked = policy(tmp_path, f"ctl ssh-ed25519 {ED25519}")
+    assert asked.check("ctl", 22, KEY) is None
+    file = tmp_path / "known_hosts"
+    before = file.stat()
+    file.write_text(f"abc ssh-ed25519 {ED25519}\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert file.stat().st_size == before.st_size
+    with pytest.raises(HostKeyRefused, match="ctl port 22 is unknown"):
+        asked.check("ctl", 22, KEY)
+
+
+def test_what_is_read_ahead_may_be_missing_or_shut(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    read_ahead([str(tmp_path / "none"), str(tmp_path / "folder")])
