@@ -97,7 +97,10 @@ class Ending:
 def legible(data: bytes | str, limit: int = 200) -> str:
     """Hostile text as one line of at most ``limit`` printable characters."""
     text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    text = text[: 4 * limit]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from stackdoctor.collect.dial import dial, greeted
@@ -108,25 +109,39 @@ def _transport_of(login: Login) -> type[paramiko.Transport]:
 
 def _prefer(transport: paramiko.Transport, login: Login, policy: HostKeyPolicy) -> None:
     """Quick and sound algorithms first, the type of host key that is known, and broken ones only where allowed."""
+    try:
+        known = frozenset(entry.key.type for entry in policy.known(login.alias or login.host, login.port))
+    except OSError:
+        known = frozenset()  # the check that follows says it
     options = transport.get_security_options()
+    options.kex = _kexes(tuple(options.kex), login.old_algorithms)
+    options.ciphers = _ciphers(tuple(options.ciphers), login.old_algorithms)
+    options.digests = [name for name in options.digests if "md5" not in name and "96" not in name]
+    options.key_types = _key_types(tuple(options.key_types), login.old_algorithms, known)
+
+
+@lru_cache(8)  # of these three: each node is offered the same
+def _kexes(names: tuple[str, ...], old: bool) -> tuple[str, ...]:
+    order = ("curve25519", "mlkem", "ecdh", "diffie-hellman-group-exchange", "diffie-hellman-group14")
 
     def rank(name: str) -> int:
-        order = ("curve25519", "mlkem", "ecdh", "diffie-hellman-group-exchange", "diffie-hellman-group14")
         return next((place for place, start in enumerate(order) if name.startswith(start)), len(order))
 
-    old = login.old_algorithms
-    kexes = [name for name in options.kex if old or not name.endswith("sha1")]
-    options.kex = sorted(kexes, key=lambda name: (name.endswith("sha1"), rank(name)))
-    ciphers = [name for name in options.ciphers if (old or "cbc" not in name) and not name.startswith("arcfour")]
-    # those with a seal of their own first: paramiko compares the sums of the others byte by byte, in Python
-    options.ciphers = sorted(ciphers, key=lambda name: ("cbc" in name, "gcm" not in name))
-    options.digests = [name for name in options.digests if "md5" not in name and "96" not in name]
-    key_types = [name for name in options.key_types if name != "ssh-dss" and (old or name != "ssh-rsa")]
-    try:
-        known = {entry.key.type for entry in policy.known(login.alias or login.host, login.port)}
-    except OSError:
-        known = set()  # the check that follows says it
-    options.key_types = sorted(key_types, key=lambda name: (_key_type(name) not in known, name == "ssh-rsa"))
+    sound = [name for name in names if old or not name.endswith("sha1")]
+    return tuple(sorted(sound, key=lambda name: (name.endswith("sha1"), rank(name))))
+
+
+@lru_cache(8)
+def _ciphers(names: tuple[str, ...], old: bool) -> tuple[str, ...]:
+    """Those with a seal of their own first: paramiko compares the sums of the others byte by byte, in Python."""
+    sound = [name for name in names if (old or "cbc" not in name) and not name.startswith("arcfour")]
+    return tuple(sorted(sound, key=lambda name: ("cbc" in name, "gcm" not in name)))
+
+
+@lru_cache(8)
+def _key_types(names: tuple[str, ...], old: bool, known: frozenset[str]) -> tuple[str, ...]:
+    sound = [name for name in names if name != "ssh-dss" and (old or name != "ssh-rsa")]
+    return tuple(sorted(sound, key=lambda name: (_key_type(name) not in known, name == "ssh-rsa")))
 
 
 def _key_type(algorithm: str) -> str:
