@@ -238,7 +238,8 @@ def redacted_line(line: bytes, wanted: List[bytes], named: List[bytes], needed: 
     if not one_in(wanted, lower):
         return line
     if (b"=" in line or b":" in line) and one_in(named, lower):
-        line = re.sub(_LINE, rb"\1" + REDACTED, line, count=1)
+        if b"=" in line:
+            line = re.sub(_LINE, rb"\1" + REDACTED, line, count=1)
         line = re.sub(_ASSIGNED, without_value, line)
     for words, besides, pattern, after in needed:
         if besides in lower and one_in(words, lower):
