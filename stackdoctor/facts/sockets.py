@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from stackdoctor.errors import ParseError
 from stackdoctor.facts.answers import output
@@ -35,8 +35,7 @@ _SS = re.compile(r"(Netid +)?State +Recv-Q +Send-Q +Local Address:Port +Peer Add
 _NETSTAT = re.compile(r"Proto +Recv-Q +Send-Q +Local Address +Foreign Address +State +PID/Program name *")
 
 
-@dataclass(frozen=True, slots=True)
-class Socket:
+class Socket(NamedTuple):  # a node has hundreds, and a frozen dataclass takes twice the time to make
     """One socket.  ``protocol`` is tcp or udp, ``state`` ss(8)'s word; port 0 stands for any.
 
     For a listening one ``recv_q`` counts connections that wait to be accepted, else they are bytes: not read by the
