@@ -68,14 +68,16 @@ class Hypothesis:
 
     def accounts_for(self, grounds: Iterable[frozenset[int]]) -> bool:
         """Whether it covers all findings of these sets."""
-        return all(any(ground is part for part in self.parts) or not self._without_parts(ground) for ground in grounds)
+        return all(any(ground is part for part in self.parts) or self._has_all_of(ground) for ground in grounds)
 
-    def _without_parts(self, left: frozenset[int]) -> frozenset[int]:
-        for part in self.parts:
-            if not left:
-                break
-            left -= part
-        return left
+    def _has_all_of(self, left: frozenset[int]) -> bool:
+        while left:
+            one = next(iter(left))
+            holding = next((part for part in self.parts if one in part), None)
+            if holding is None:
+                return False
+            left -= holding  # no set is gone through that holds nothing of what is left
+        return True
 
     @property
     def excluded(self) -> bool:
