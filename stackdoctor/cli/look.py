@@ -33,7 +33,6 @@ from stackdoctor.facts.fact import Fact
 from stackdoctor.inventory.ignore import Ignore
 from stackdoctor.model import API_ROLE, Node, NodeResults
 from stackdoctor.snapshot.format import Snapshot
-from stackdoctor.snapshot.write import write_snapshot
 
 if TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
@@ -318,6 +317,8 @@ def _keep_partial(snapshot: Snapshot, keep: Path | None) -> None:
     if not any(r.stdout for n in snapshot.nodes for r in n.results.values()):
         click.echo("stopped; nothing is kept", err=True)
         return
+    from stackdoctor.snapshot.write import write_snapshot
+
     write_snapshot(snapshot, path)
     click.echo(f"stopped; what was collected is in {path}", err=True)
     sys.stderr.flush()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
-from statistics import median
 
 from stackdoctor.facts.logs import LogHit
 
@@ -29,6 +28,8 @@ def episodes_of(hit: LogHit, recoveries: Iterable[LogHit], *, told: bool) -> tup
     With ``told`` the log says when it is over (``recoveries``): it is cut there and nowhere else, and an episode
     ends with that line.  Without, it is cut where lines are missing for longer than their rhythm explains.
     """
+    from statistics import median  # which loads decimals and fractions
+
     minutes = sorted(minute for minute, number in hit.minutes.items() if number)
     if not minutes:
         return ((hit.first, hit.last),)

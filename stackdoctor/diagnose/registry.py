@@ -117,7 +117,7 @@ def load_checks(directories: Iterable[Path] = ()) -> tuple[Check, ...]:
     modules = [*_entry_modules(), *_directory_modules(directories)]
     by_id: dict[str, Check] = {}
     for module in modules:
-        for _, function in inspect.getmembers(module, inspect.isfunction):
+        for function in filter(inspect.isfunction, tuple(vars(module).values())):
             if not hasattr(function, MARK) or function.__module__ != module.__name__:
                 continue
             found = check_of(function)

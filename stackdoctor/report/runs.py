@@ -26,7 +26,6 @@ from stackdoctor.report.as_json import to_json
 from stackdoctor.report.report import Report
 from stackdoctor.report.times import iso
 from stackdoctor.snapshot.format import Snapshot
-from stackdoctor.snapshot.write import write_snapshot
 
 __all__ = ["FORMAT", "Bounds", "Run", "find_run", "keep_run", "list_runs", "runs_directory"]
 
@@ -103,6 +102,8 @@ def keep_run(
     folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=directory))
     try:
         if snapshot is not None and not why:
+            from stackdoctor.snapshot.write import write_snapshot
+
             write_snapshot(snapshot, folder / SNAPSHOT)
         _write(folder / REPORT, to_json(report) + "\n")
         _write(folder / SUMMARY, json.dumps(_summary(report, place, why), indent=1) + "\n")
