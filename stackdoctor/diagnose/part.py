@@ -112,7 +112,10 @@ def light(part: Part) -> Part:
 
 def without_answers(results: NodeResults) -> NodeResults:
     """``results`` without what the node printed: which probes ran, how and for how long is left."""
-    bare = {key: replace(result, stdout=b"", stderr=b"") for key, result in results.results.items()}
+    bare = {
+        key: replace(result, stdout=b"", stderr=b"") if result.stdout or result.stderr else result
+        for key, result in results.results.items()
+    }
     return replace(results, results=bare)
 
 

@@ -118,6 +118,15 @@ def test_a_check_over_several_nodes_gets_what_concerns_others():
     assert sorted(finding.message for finding in found.findings) == ["own both", "own shared", "shared; both"]
 
 
+def test_a_fact_may_be_named_in_quotes_within_its_cloud():
+    @check("thing.quoted", severity=Severity.ERROR)
+    def quoted(things: Cloud["Thing"]) -> Iterator[Finding]:  # noqa: UP037
+        """It is quoted."""
+        yield from ()
+
+    assert [(need.fact, need.cloud) for need in check_of(quoted).needs] == [(Thing, True)]
+
+
 def test_the_times_of_a_finding_are_put_on_our_clock():
     (found,) = examine([node("a", "broken", ahead=60.0), node("b", "fine")], CHECKS).findings
     assert (found.first, found.last) == (40.0, 140.0)
