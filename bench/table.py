@@ -15,9 +15,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 HEAD = """# Performance
 
 `make bench` measures in under ten minutes and rewrites this page (`make bench-full`: all sizes). Each figure is the
-median of at least five runs (of a thousand hosts: three), taken in turn with those of the peer on the same machine,
-with the least and the most in brackets. *Reach* is what is aimed at: of `<= 1 x`, at most the peer's figure; of
-`>= 2 x`, at least so many times as good.
+median of at least five runs, taken in turn with those of the peer on the same machine, with the least and the most
+in brackets. *Reach* is what is aimed at: of `<= 1 x`, at most the peer's figure; of `>= 2 x`, at least so many times
+as good.
 Hosts are loopback addresses of one machine, which does the work of all of them: wall time is mostly theirs. The agent
 runs at nice 19, so nothing else may run there meanwhile.
 """
