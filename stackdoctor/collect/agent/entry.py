@@ -30,6 +30,7 @@ FAREWELL = 2.0  # for the second agent, to hand over what it has when the time i
 OVERDUE = 30.0  # after the node's time, for answers that travel slowly
 PATIENCE = 2.0
 PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+UNWANTED = ("LANG", "LANGUAGE", "BASH_ENV", "ENV", "PYTHONPATH", "GREP_OPTIONS", "POSIXLY_CORRECT")
 
 
 def hello(plan: Dict[str, Any]) -> Dict[str, Any]:
@@ -52,9 +53,11 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
     began = time.monotonic()
     os.umask(0o077)
     os.environ["PATH"] = os.environ.get("PATH", "") + ":" + PATH
-    os.environ["LC_ALL"] = "C.UTF-8" if sys.version_info >= (3, 7) else "C"
-    for name in ("LANGUAGE", "BASH_ENV", "ENV", "PYTHONPATH", "GREP_OPTIONS", "POSIXLY_CORRECT"):
-        os.environ.pop(name, None)
+    for name in list(os.environ):
+        if name in UNWANTED or name.startswith("LC_"):
+            del os.environ[name]
+    # and not LC_ALL: each command would load a dozen files, of which none but this one's says more than C does
+    os.environ["LC_CTYPE"] = "C.UTF-8" if sys.version_info >= (3, 7) else "C"
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most == resource.RLIM_INFINITY or most > FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, most))

@@ -117,6 +117,15 @@ def test_a_probes_variables_reach_its_command_and_no_other(ask: Ask) -> None:
     assert talk.one("b").stdout == b"\n"
 
 
+def test_commands_get_the_letters_of_every_language_and_the_order_of_none(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LANG", "LC_ALL", "LC_TIME", "LANGUAGE"):
+        monkeypatch.setenv(name, "de_DE.UTF-8")
+    printed = ask(Probe("a", ("env",))).one("a").stdout.decode().splitlines()
+    assert [line for line in printed if line.startswith(("LANG", "LC_"))] == ["LC_CTYPE=C.UTF-8"]
+
+
 def test_a_follower_runs_after_success_and_not_after_failure(ask: Ask) -> None:
     talk = ask(
         Probe("after-bad", ("echo", "x"), after="bad"),
