@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -106,7 +107,7 @@ class Plan:
                     for p in self.logs.patterns
                 ],
             }
-        return {
+        wire: dict[str, Any] = {
             "version": 1,
             "parallel": self.parallel,
             "seconds": self.seconds,
@@ -117,6 +118,8 @@ class Plan:
             "logs": logs,
             "apis": self._apis(),
         }
+        lists: dict[str, Any] = json.loads(json.dumps(wire))  # which the agent adds to one another: no tuples
+        return lists
 
     def _apis(self) -> dict[str, object] | None:
         if not self.apis:

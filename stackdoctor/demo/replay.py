@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -30,9 +30,15 @@ class Readable(Protocol):
 
 
 def read_opening(stream: Readable) -> Opening:
-    """The agent's source and the plan from a connection.  Raises ValueError when it is something else."""
+    """The agent's source and the plan from a connection, which only who started this can make.
+
+    Raises ValueError when it is something else.
+    """
     source, _ = _content(stream), _piece(stream)
-    plan = json.loads(_content(stream))
+    try:
+        plan = marshal.loads(_content(stream))
+    except (EOFError, TypeError) as error:
+        raise ValueError(str(error)) from error
     if not isinstance(plan, dict) or not isinstance(plan.get("probes"), list):
         raise ValueError("this is no plan")
     return source, plan

@@ -16,7 +16,7 @@ PROJECTS = (
     *("nova", "neutron", "cinder", "glance", "keystone", "heat", "openstack_placement", "oslo.messaging"),
     *("oslo_messaging", "os_brick"),
 )
-FOLDERS = ("/usr/lib/python[23]*/dist-packages", "/usr/lib/python[23]*/site-packages")
+FOLDERS = ("/usr/lib/python*/dist-packages", "/usr/lib/python*/site-packages")
 """Debian's and Red Hat's; services in containers tell their version by their image."""
 HEAD = 4096
 

@@ -65,7 +65,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     said = process.stdout.read()
     process.stdin.close()
     process.wait(60)
-    assert b'"kind": "done"' in said
+    assert b'"kind":"done"' in said
     lines = (line.partition(" ")[2].strip() for line in trace.read_text(errors="replace").splitlines())
     return [line for line in lines if re.match(r"[a-z_0-9]+\(", line)]
 

@@ -54,10 +54,14 @@ def wanted(*, logs: bool, apis: bool) -> tuple[str, ...]:
 
 @cache
 def source(modules: tuple[str, ...] = PARTS) -> bytes:
-    """The program: its modules as one file, which imports nothing of this package, and no ``typing``."""
+    """The program: its modules as one file, which imports nothing of this package, and no ``typing``.
+
+    Nor does it need the names of signals, for which ``signal`` loads enum: it gets the module below that one.
+    """
     folder = files("stackdoctor.collect.agent")
     parts = (folder.joinpath(f"{part}.py").read_text(encoding="utf-8") for part in modules)
-    return "\n".join(_NOT_SENT.sub("", part) for part in parts).encode()
+    text = "\n".join(_NOT_SENT.sub("", part) for part in parts)
+    return text.replace("\nimport signal\n", "\nimport _signal as signal\n").encode()
 
 
 @cache

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import time
 from collections import OrderedDict
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -117,6 +116,8 @@ class Asker:
                     status = "missing" if any(words in said for words in NO_DAEMON) else "denied"
                     self.refuse(probe, shlex_join(probe["argv"]), status, "%s ps: %s" % (runtime, said))
                     return
+                import re
+
                 names = listed.out.decode("utf-8", "replace").split()
                 name = min((n for n in names if re.search(probe["container"], n)), key=len, default=None)
                 if name is None:
@@ -312,6 +313,10 @@ def environment(probe: Dict[str, Any]) -> List[str]:
 def elements(output: bytes, pattern: str, limit: int) -> List[str]:
     """Group 1 of ``pattern`` in each line, each once; what could be taken for an option is left out."""
     found: Dict[str, None] = OrderedDict()
+    if not output:
+        return []
+    import re
+
     compiled = re.compile(pattern)
     for line in output.decode("utf-8", "replace").splitlines():
         match = compiled.search(line[:4096])

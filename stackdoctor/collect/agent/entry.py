@@ -1,16 +1,14 @@
 """The conversation: hello, the answers, done."""
 
 import fcntl
-import json
 import os
-import re
 import resource
 import select
 import signal
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from stackdoctor.collect.agent.asker import Asker
 from stackdoctor.collect.agent.burden import step_back, trouble
@@ -150,6 +148,8 @@ def ask_apis(plan: Dict[str, Any], loop: Loop, asker: Asker) -> None:
 
 def serves_apis() -> bool:
     """Whether this is a controller: of a thousand nodes that have an openrc, only these ask Keystone for a token."""
+    import re
+
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
@@ -170,8 +170,7 @@ def read_apis_apart(plan: Dict[str, Any], loop: Loop, asker: Asker, prefix: List
         os.close(write)
         loop.parallel -= 1
         for payload in frames(result.out):
-            head, _, body = payload.partition(b"\n")
-            header = json.loads(head.decode("ascii"))
+            header, body = opened(payload)
             if header.get("kind") == "result":
                 out, err = body[: header["out"]], body[header["out"] :]
                 said = (header["status"], header["exit"], out, err, header["started"], header["seconds"])
@@ -224,12 +223,11 @@ def scan_as_root(plan: Dict[str, Any], loop: Loop, asker: Asker, otherwise: Call
 
     def ended(result: Ended) -> None:
         os.close(write)  # held until now: its end would have meant that nobody listens
-        answer = next((f for f in frames(result.out) if json.loads(f.split(b"\n", 1)[0]).get("kind") == "result"), None)
-        if answer is None:
+        answers = (opened(payload) for payload in frames(result.out))
+        header, body = next((each for each in answers if each[0].get("kind") == "result"), (None, b""))
+        if header is None:
             otherwise()
             return
-        head, _, body = answer.partition(b"\n")
-        header = json.loads(head)
         out = body[: header["out"]]
         asker.send(LOGS, "", "sudo -n -- " + SCAN, Ended("ran", 0, out, b"", header["started"], header["seconds"], ""))
 
@@ -248,6 +246,14 @@ def frames(stream: bytes) -> Iterator[bytes]:
             return  # it was cut off
         yield stream[13 : 13 + length]
         stream = stream[13 + length :]
+
+
+def opened(payload: bytes) -> Tuple[Any, bytes]:
+    """The header of a frame, and what comes behind it."""
+    import json
+
+    head, _, body = payload.partition(b"\n")
+    return json.loads(head.decode("utf-8")), body
 
 
 if __name__ == "__agent__":

@@ -1,7 +1,6 @@
 """What globs find, with one look at each folder: most of what is asked for is of programs that a node has not."""
 
 import errno
-import fnmatch
 import os
 import stat
 from functools import lru_cache
@@ -71,4 +70,8 @@ def fitting(names: Sequence[str], pattern: str) -> List[str]:
     if before == certain and not special(after):
         shortest = len(before) + len(after)
         return [name for name in may if name.endswith(after) and len(name) >= shortest]
+    if not may:
+        return []
+    import fnmatch
+
     return [name for name in may if fnmatch.fnmatchcase(name, pattern)]

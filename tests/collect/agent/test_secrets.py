@@ -136,7 +136,7 @@ def fitting(pattern: bytes) -> st.SearchStrategy[bytes]:
     return st.from_regex(re.compile(pattern.decode(), re.ASCII)).map(lambda text: text.encode("utf-8", "replace"))
 
 
-IMPLIED = [needed for needed in secrets._NEEDED if needed[0] != (b"chpasswd",)]  # its list looks like many another
+IMPLIED = [needed for needed in secrets._NEEDED if needed[0] != [b"chpasswd"]]  # its list looks like many another
 
 
 @pytest.mark.parametrize("needed", IMPLIED, ids=lambda needed: needed[0][0].decode())
@@ -145,7 +145,7 @@ IMPLIED = [needed for needed in secrets._NEEDED if needed[0] != (b"chpasswd",)] 
 def test_what_a_pattern_fits_has_the_words_without_which_it_is_not_tried(needed: Any, data: st.DataObject) -> None:
     words, besides, pattern, _ = needed
     found = data.draw(fitting(pattern)).lower()
-    assert besides in found
+    assert any(word in found for word in besides)
     assert any(word in found for word in words)
 
 
@@ -165,7 +165,7 @@ def test_every_name_of_a_secret_is_known(name: str, form: str) -> None:
 
 @given(fitting(secrets._ASSIGNED) | fitting(secrets._LINE))
 def test_what_is_assigned_has_the_words_without_which_it_is_not_looked_for(found: bytes) -> None:
-    assert b"=" in found or b":" in found
+    assert secrets.assigns(found.lower())
     assert any(word in found.lower() for word in secrets._NAMED)
 
 

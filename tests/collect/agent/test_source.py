@@ -31,7 +31,9 @@ def test_what_takes_long_to_import_is_not_imported_where_logs_and_apis_are_not_a
     written = source(wanted(logs=False, apis=False)) + b"\nprint(*sys.modules)\n"
     done = run("exec(sys.stdin.read())", written.replace(b"__agent__", b"elsewhere"))
     assert "threading" in done
-    assert not {"typing", "shutil", "subprocess", "glob", "logging", "gzip", "http", "ssl"} & set(done)
+    slow = {"typing", "shutil", "subprocess", "glob", "logging", "gzip", "http", "ssl"}
+    slow |= {"re", "enum", "json", "signal", "fnmatch"}  # which lines without secrets do not need
+    assert not slow & set(done)
 
 
 @pytest.mark.parametrize(("magic", "chosen"), [(MAGIC_NUMBER, "compiled"), (b"\0\0\r\n", "written")])

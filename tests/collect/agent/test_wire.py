@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stackdoctor.collect.agent.wire import ENOUGH, MOST, Post, frame
+from stackdoctor.collect.agent.wire import ENOUGH, MOST, Post, frame, in_json
+from stackdoctor.collect.frames import FrameReader
 
 
 def headers(number: int) -> list[dict[str, object]]:
@@ -26,6 +30,27 @@ def test_answers_that_come_at_once_go_in_one_piece() -> None:
     assert b"".join(pieces) == b"".join(frame(header, b"out", b"err") for header in headers(40))
     assert sum(lengths) == sum(map(len, pieces))
     assert len(pieces) <= 3
+
+
+TEXT = st.text(st.characters(exclude_categories=()))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_a_header_is_json_in_one_line(value: object) -> None:
+    written = in_json(value)
+    assert json.loads(written) == value
+    assert "\n" not in written
+
+
+def test_letters_that_are_none_do_not_stop_a_frame() -> None:
+    (sent,) = FrameReader().feed(frame({"kind": "hello", "hostname": "caf\udce9 \u20ac"}))
+    assert sent.header["hostname"] == "caf? \u20ac"
 
 
 def test_a_reader_that_is_slow_holds_the_agent_up_and_gets_everything() -> None:
