@@ -96,6 +96,18 @@ def test_an_installed_wheel_parses_only_what_was_changed(wheel: Path, tmp_path: 
     assert said == f"{playbook}:2:9: is not YAML: mapping values are not allowed in this context"
 
 
+COMPILES = """
+from stackdoctor.collect import agent
+agent._made = lambda written: b"compiled"
+sent = [agent.program(agent.source(agent.wanted(logs=logs, apis=apis))) for logs in (0, 1) for apis in (0, 1)]
+print(agent.program(agent.source(agent.ARCHIVED)) == b"compiled" or b"compiled" in sent, len(set(sent)))
+"""
+
+
+def test_an_installed_wheel_has_the_agent_compiled(wheel: Path, tmp_path: Path) -> None:
+    assert installed(wheel, tmp_path, COMPILES).stdout.split() == ["False", "4"]
+
+
 def test_an_editable_install_finds_its_own(tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"

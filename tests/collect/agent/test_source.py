@@ -9,10 +9,12 @@ import subprocess
 import sys
 import zlib
 from importlib.util import MAGIC_NUMBER
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stackdoctor.collect import agent
 from stackdoctor.collect.agent import PARTS, program, source, wanted
 from stackdoctor.collect.agent.wire import BOOT, piece
 
@@ -52,6 +54,23 @@ def test_what_is_sent_is_the_source_and_what_it_compiles_to() -> None:
     defined: dict[str, Any] = {"__name__": "elsewhere"}
     exec(marshal.loads(zlib.decompress(compiled[4:])), defined)
     assert defined["main"]
+
+
+def test_what_a_wheel_has_compiled_is_sent_as_it_is_and_what_was_changed_since_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = dict(agent.built())
+    assert len(kept) == 5
+    now = [program.__wrapped__(source(modules)) for modules in (wanted(logs=True, apis=True), agent.ARCHIVED)]
+    assert set(now) <= set(kept.values())
+    for name in kept:
+        (tmp_path / name).write_bytes(b"kept")
+    monkeypatch.setattr(agent, "BUILT", tmp_path)
+    written = source(wanted(logs=False, apis=False))
+    assert program.__wrapped__(written) == b"kept"
+    assert program.__wrapped__(written + b"# changed\n").startswith(
+        b"%d\n" % len(zlib.compress(written + b"# changed\n"))
+    )
 
 
 def run(code: str, given: bytes) -> list[str]:
