@@ -74,8 +74,10 @@ bench-full: packages $(BENCH)/installed
 	$(MEASURE)/startup.py
 	$(MEASURE)/node.py
 	$(MEASURE)/round_trips.py
-	$(MEASURE)/cloud.py 50 200 1000
-	$(MEASURE)/by_ansible.py 50 tasks
+	RUNS=11 $(MEASURE)/cloud.py 50
+	$(MEASURE)/cloud.py 200 1000
+	RUNS=11 $(MEASURE)/by_ansible.py 50 tasks
+	$(MEASURE)/by_ansible.py 200
 	$(MEASURE)/slow_node.py 50 30 20
 	$(MEASURE)/logs.py 1024
 	$(MEASURE)/offline.py 100 1000

@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloud import FORKS, OFTEN, SMALL, look
+from cloud import FORKS, look
 from fleet import Fleet, fleet
-from measure import RUNS, Taken, environment, interleaved, run, series
+from measure import Taken, environment, interleaved, run, series
 from outcome import Outcome, Reach, figure, keep
 from probes import Questions, questions
 
@@ -44,7 +44,7 @@ def _outcomes(cloud: Fleet, asked: Questions, folder: Path, tasks: bool) -> Iter
     sides = {"ours": lambda: look(cloud, asked), "raw": lambda: _raw(cloud, asked, folder)}
     if tasks:
         sides["tasks"] = lambda: _tasks(cloud, folder)
-    taken = interleaved(sides, RUNS if tasks or len(cloud.hosts) > SMALL else OFTEN, warm=not tasks)
+    taken = interleaved(sides, warm=not tasks)
     ours, raw = taken["ours"], taken["raw"]
     wall = series([t.wall for t in ours])
     yield figure(f"{what}, wall time", "ansible raw", QUICKER, wall, series([t.wall for t in raw]))

@@ -15,13 +15,10 @@ from measure import RUNS, Taken, environment, interleaved, run, series
 from outcome import Outcome, Reach, figure, keep
 from probes import Questions, questions
 
-__all__ = ["FORKS", "OFTEN", "SMALL", "STACKDOCTOR", "look", "main", "pdsh"]
+__all__ = ["STACKDOCTOR", "look", "main", "pdsh"]
 
 STACKDOCTOR = str(Path(sys.executable).parent / "stackdoctor")
 FORKS = 50
-SMALL = 50
-OFTEN = 2 * RUNS + 1
-"""Runs of a small cloud, which lie as far apart as the sides do."""
 LARGE = 1000
 VERSIONS = ("pdsh -V", "ssh -V")
 
@@ -60,8 +57,9 @@ def _outcomes(cloud: Fleet, asked: Questions) -> Iterator[Outcome]:
     if not shutil.which("pdsh"):
         yield Outcome(what, "pdsh", Reach(1.0), skipped="pdsh is not installed")
         return
-    sides = {"ours": lambda: look(cloud, asked), "theirs": lambda: pdsh(cloud, asked)}
-    taken = interleaved(sides, RUNS if size > SMALL else OFTEN, warm=not large)
+    taken = interleaved(
+        {"ours": lambda: look(cloud, asked), "theirs": lambda: pdsh(cloud, asked)}, RUNS, warm=not large
+    )
     ours, theirs = taken["ours"], taken["theirs"]
     yield figure(
         f"{what}, wall time",
