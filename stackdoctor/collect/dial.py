@@ -64,7 +64,7 @@ def dial(login: Login, hop: paramiko.Transport | None, deadline: float, timeout:
 def _addresses(login: Login, deadline: float, timeout: float, ending: Ending) -> list[tuple[int, Any]]:
     """Where the name or the address leads to."""
     try:
-        found = _looked_up(login, ending, deadline) if not is_ip(login.host) else _resolved(login)
+        found = _resolved(login) if is_ip(login.host) else _looked_up(login, ending, deadline)
     except FutureTimeoutError:
         raise NodeLost(f"the name {login.host} was not resolved within {timeout:g} s") from None
     except (OSError, UnicodeError) as error:
