@@ -62,7 +62,8 @@ def test_grep_finds_every_line_that_python_finds(data: st.DataObject) -> None:
         return
     compiled = re.compile(regex, re.ASCII)
     lines = data.draw(st.lists(st.text(ALPHABET, max_size=12), min_size=8, max_size=20))
-    lines += data.draw(st.lists(st.from_regex(compiled), max_size=4))
+    if not nested_repeat(regex):  # what fits is found by trial, which such a one makes endless
+        lines += data.draw(st.lists(st.from_regex(compiled), max_size=4))
     lines = [line.replace("\n", "") for line in lines]
     missed = {n for n, line in enumerate(lines) if compiled.search(line)} - grep(pattern, lines)
     assert not missed, (regex, pattern, [lines[n] for n in missed])
