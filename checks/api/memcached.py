@@ -97,5 +97,5 @@ def _homes(asker: str, host: str, addresses: Cloud[Addresses], hosts: Cloud[Host
 
 @check("memcached.connection.unanswered", severity=Severity.ERROR)
 def unanswered(sockets: Sockets) -> Iterator[Finding]:
-    """A service waits for memcached to answer its connection (SYN-SENT): packets are lost, or the host is down."""
+    """A service waits for memcached to answer its connection, or what it sent: packets are lost, or it is down."""
     yield from no_answer(sockets, PORT, "memcached at")

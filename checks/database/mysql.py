@@ -121,7 +121,7 @@ def _connections(host: str, database: Mysql) -> Finding:
 
 @check("mysql.connection.unanswered", severity=Severity.ERROR)
 def unanswered_connection(sockets: Sockets) -> Iterator[Finding]:
-    """A service waits for the database to answer its connection (SYN-SENT): packets are lost on the way.
+    """A service waits for the database to answer its connection, or what it sent there: packets are lost on the way.
 
     A database that is down refuses at once; silence comes from a firewall, a route, or a host that is down.
     """

@@ -11,7 +11,7 @@ __all__ = ["no_answer"]
 
 
 def no_answer(sockets: Sockets, port: int, what: str) -> Iterator[Finding]:
-    """One finding for every server whose ``port`` does not answer those who connect to it (SYN-SENT)."""
+    """One finding for every server whose ``port`` does not answer those who connect or send to it."""
     for (server, _), found in sockets.unanswered(port).items():
         programs = ", ".join(sorted({s.program for s in found if s.program})) or "a service"
         yield Finding(

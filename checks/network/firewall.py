@@ -25,6 +25,9 @@ PORTS = {
 SILENT = frozenset({"8472", "4789"})
 """Ports of protocols without connections: no socket shows that their packets are lost."""
 
+PEERS = {"INPUT": ("-s", "--source"), "OUTPUT": ("-d", "--destination")}
+"""What limits a rule to the other end, in the chains where it is sure which end that is."""
+
 DIRECTIONS = {"--dport": "to", "--dports": "to", "--sport": "from", "--sports": "from"}
 
 
@@ -33,7 +36,8 @@ def dropped_port(iptables: Iptables, reach: Reach) -> Iterator[Finding]:
     """A rule of the host's firewall has dropped or rejected packets of a service's port.
 
     By itself it is a note: a firewall keeps strangers out.  It is the cause where a service gets no answer over
-    that port.  Lost packets of a tunnel show nowhere else, so that those are a warning.
+    that port.  Lost packets of a tunnel show nowhere else, so that those are a warning.  `peer_ip` is the one host
+    that the rule is about, `any` where it may be more.
     """
     for chain in iptables.tables["filter"].chains.values() if "filter" in iptables.tables else ():
         if chain.name.startswith("neutron-"):
@@ -60,4 +64,12 @@ def _findings(rule: Rule, node: str) -> Iterator[Finding]:
                         port=port,
                         direction=direction,
                         chain=rule.chain,
+                        peer_ip=_peer(rule),
                     )
+
+
+def _peer(rule: Rule) -> str:
+    named = PEERS.get(rule.chain, ())
+    options = (o for m in rule.matches for o in m.options if o.name in named and not o.negated and o.values)
+    address, _, bits = next((o.values[0] for o in options), "").partition("/")
+    return address if address and bits in ("", "32", "128", "255.255.255.255") else "any"

@@ -22,7 +22,7 @@ PORT = 3260
 
 @check("iscsi.session.unanswered", severity=Severity.ERROR)
 def unanswered_login(sockets: Sockets) -> Iterator[Finding]:
-    """An initiator waits for the portal to answer its connection (SYN-SENT): packets are lost on the way.
+    """An initiator waits for the portal to answer its connection, or what it sent: packets are lost on the way.
 
     A storage node without a target server refuses at once; silence comes from a firewall, a route, or a host that
     is down.

@@ -34,7 +34,7 @@ ALLOWED: tuple[tuple[str, str], ...] = (
     ("df ...", "reads statfs(2) of mounted file systems"),
     ("docker ps ...", "lists containers"),
     ("podman ps ...", "lists containers"),
-    ("env PROC_ROOT=/proc ss -tnp", "reads /proc/net; over netlink it could load tcp_diag"),
+    ("env PROC_ROOT=/proc ss -tnpo", "reads /proc/net; over netlink it could load tcp_diag"),
     ("env PROC_ROOT=/proc ss -lntup", "reads /proc/net; over netlink it could load tcp_diag"),
     ("getconf _NPROCESSORS_ONLN", SHOWS),
     ("grep --version", "tells GNU grep from others"),

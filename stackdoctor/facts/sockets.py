@@ -31,6 +31,7 @@ _KNOWN = frozenset({*_STATES.values(), "LISTEN", "CLOSING", "UNCONN", "CLOSED", 
 _OVER = "TIME-WAIT"
 """No program has it any more; a busy server has ten thousands of them, and ss(8) leaves them out without ``-a``."""
 _HOLDER = re.compile(r'\("([^"]{1,64})",(?:pid=)?(\d{1,10}),(?:fd=)?\d{1,10}\)')
+_RETRIES = re.compile(r"timer:\([a-z]+,[^,()]*,(\d{1,3})\)")
 _SS = re.compile(r"(Netid +)?State +Recv-Q +Send-Q +Local Address:Port +Peer Address:Port ?(?: *Process)? *")
 _NETSTAT = re.compile(r"Proto +Recv-Q +Send-Q +Local Address +Foreign Address +State +PID/Program name *")
 
@@ -39,8 +40,9 @@ class Socket(NamedTuple):  # a node has hundreds, and a frozen dataclass takes t
     """One socket.  ``protocol`` is tcp or udp, ``state`` ss(8)'s word; port 0 stands for any.
 
     For a listening one ``recv_q`` counts connections that wait to be accepted, else they are bytes: not read by the
-    program here, not acknowledged by the peer.  ``program`` is cut to 15 characters by the kernel; it is empty, and
-    ``pids`` too, without the right to see it.
+    program here, not acknowledged by the peer.  ``retries`` counts repetitions, of what was sent or of the question
+    whether the peer has room again, since its last answer; 0 where it is not said.  ``program`` is cut to 15 characters
+    by the kernel; it is empty, and ``pids`` too, without the right to see it.
     """
 
     protocol: str
@@ -54,6 +56,7 @@ class Socket(NamedTuple):  # a node has hundreds, and a frozen dataclass takes t
     program: str
     pids: tuple[int, ...]
     evidence: Evidence
+    retries: int = 0
 
     def __str__(self) -> str:
         return f"{self.protocol} {self.local}:{self.local_port} -> {self.peer}:{self.peer_port}"
@@ -63,10 +66,11 @@ class Socket(NamedTuple):  # a node has hundreds, and a frozen dataclass takes t
 class Sockets:
     """All TCP connections but those in TIME-WAIT or SYN-RECV, and all listening TCP and unconnected UDP sockets.
 
-    ``ss -tnp`` (iproute2; before 5.0 without the word Process)::
+    ``ss -tnpo`` (iproute2; before 5.0 without the word Process)::
 
         State      Recv-Q Send-Q  Local Address:Port     Peer Address:Port Process
         CLOSE-WAIT 1      0      192.168.199.20:34168 192.168.199.100:9292  users:(("nova-compute",pid=879,fd=20))
+        ESTAB      0      16     198.51.100.21:38500  198.51.100.10:5672    users:(...) timer:(persist,1.630ms,3)
 
     ``ss -lntup``::
 
@@ -84,7 +88,7 @@ class Sockets:
     probes: ClassVar[tuple[Probe, ...]] = (
         Probe(
             "sockets.tcp",
-            ("env", "PROC_ROOT=/proc", "ss", "-tnp"),
+            ("env", "PROC_ROOT=/proc", "ss", "-tnpo"),
             otherwise=(("netstat", "-tnap"),),
             root=True,
             cap=16 * 1024 * 1024,
@@ -108,18 +112,23 @@ class Sockets:
         """The connections from here to ``port`` of any peer."""
         return tuple(socket for socket in self.connections if socket.peer_port == port)
 
-    def syn_sent(self) -> tuple[Socket, ...]:
-        """The connections from here whose peer has not answered yet."""
-        return tuple(socket for socket in self.connections if socket.state == "SYN-SENT")
-
     def unanswered(self, *ports: int) -> Mapping[tuple[str, int], tuple[Socket, ...]]:
-        """Connections to ``ports`` whose peer has not answered yet, by its address and port."""
-        waiting: dict[tuple[str, int], tuple[Socket, ...]] = {}
-        for socket in self.syn_sent():
-            if socket.peer_port in ports:
+        """Connections to ``ports`` whose peer answers nothing, by its address and port: in the making, or stuck.
+
+        Stuck is what was sent again twice without an acknowledgement: for 0.6 s at the least (TCP_RTO_MIN, Linux).
+        """
+        found: dict[tuple[str, int], tuple[Socket, ...]] = {}
+        for socket in self.connections:
+            stuck = socket.send_q and socket.retries > 1
+            if socket.peer_port in ports and (stuck or socket.state == "SYN-SENT"):
                 peer = (socket.peer, socket.peer_port)
-                waiting[peer] = (*waiting.get(peer, ()), socket)
-        return dict(sorted(waiting.items()))
+                found[peer] = (*found.get(peer, ()), socket)
+        return dict(sorted(found.items()))
+
+    def alive(self, port: int, peer: str = "") -> bool:
+        """Whether there is a connection to ``port``, of ``peer`` or of any, on which all that was sent has arrived."""
+        found = (s for s in self.to_port(port) if s.state == "ESTAB" and not s.send_q)
+        return any(not peer or s.peer == peer for s in found)
 
     def listening(self, port: int, protocol: str = "tcp") -> tuple[Socket, ...]:
         """The sockets that wait on ``port``."""
@@ -172,6 +181,7 @@ def _ss(line: str, with_netid: bool, evidence: Evidence) -> Socket:
         holders[0][0] if holders else "",
         tuple(dict.fromkeys([int(pid) for _, pid in holders])) if holders else (),
         evidence,
+        int(again[1]) if len(words) > 5 and (again := _RETRIES.search(words[5])) else 0,
     )
 
 

@@ -50,11 +50,32 @@ def answered(tcp: str, listening: str) -> NodeResults:
 
 def test_a_connection_that_nobody_answers_is_found() -> None:
     sockets = Sockets.parse(answered(SS, SS_LISTENING))
-    first, second = sockets.syn_sent()
+    ((peer, (first, second)),) = sockets.unanswered(5672).items()
+    assert peer == ("192.168.199.10", 5672)
     assert (first.peer, first.peer_port, first.program, first.pids) == ("192.168.199.10", 5672, "nova-compute", (879,))
     assert sockets.to_port(5672) == (first, second)
     assert str(first) == "tcp 192.168.199.20:33784 -> 192.168.199.10:5672"
     assert first.evidence.line.startswith("SYN-SENT   0      1      192.168.199.20:33784")
+
+
+def test_how_often_a_connection_has_sent_again_is_read_from_its_timer() -> None:
+    shown = (
+        "State Recv-Q Send-Q Local Address:Port  Peer Address:Port Process\n"
+        'ESTAB      0 16   198.51.100.21:38500 198.51.100.10:5672 users:(("n",pid=20,fd=4)) timer:(on,340ms,1)\n'
+        'ESTAB      0 0    198.51.100.21:38504 198.51.100.10:5672 users:(("n",pid=20,fd=5)) timer:(keepalive,17sec,0)\n'
+        "FIN-WAIT-1 0 1107 198.51.100.21:38514 198.51.100.10:5672 timer:(persist,1.500ms,3)\n"
+        'ESTAB      0 8    198.51.100.21:38516 198.51.100.9:5672  users:(("n",pid=20,fd=6)) timer:(on,1min4sec,12)\n'
+        "ESTAB      0 8    198.51.100.21:38518 198.51.100.10:5672 timer:(persist,,0)\n"
+    )
+    sockets = Sockets.parse(answered(shown, SS_LISTENING))
+    assert [socket.retries for socket in sockets.connections] == [1, 0, 3, 12, 0]
+    assert {peer: [s.local_port for s in found] for peer, found in sockets.unanswered(5672).items()} == {
+        ("198.51.100.10", 5672): [38514],
+        ("198.51.100.9", 5672): [38516],
+    }
+    assert sockets.connections[0].pids == (20,)
+    assert (sockets.alive(5672), sockets.alive(5672, "198.51.100.10")) == (True, True)
+    assert (sockets.alive(5672, "198.51.100.9"), sockets.alive(5671)) == (False, False)
 
 
 def test_bytes_that_the_program_does_not_read_are_seen() -> None:

@@ -240,9 +240,12 @@ class Cloud:
             finally:
                 client.kill()
 
-    def write_password(self, host: str, password: str) -> None:
-        """Write a host's nova.conf with ``password`` in its transport URL; services read it when they start."""
-        (self.hosts[host].root / "etc/nova/nova.conf").write_text(nova.conf(password, ADDRESSES["controller"]))
+    def configure(self, host: str, password: str, retry: int = 1) -> None:
+        """Write a host's nova.conf (see ``nova.conf``) and start its nova-compute anew, which reads it then."""
+        text = nova.conf(password, ADDRESSES["controller"], retry)
+        (self.hosts[host].root / "etc/nova/nova.conf").write_text(text)
+        self.kill(host, "nova-compute")
+        self.start(host, "nova-compute")
 
     # -- the broker
 

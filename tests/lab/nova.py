@@ -28,14 +28,14 @@ virt_type = qemu
 
 [oslo_messaging_rabbit]
 heartbeat_timeout_threshold = {heartbeat}
-rabbit_retry_interval = 1
+rabbit_retry_interval = {retry}
 rabbit_retry_backoff = 0
 """
 
 
-def conf(password: str, broker_address: str) -> str:
-    """nova.conf, with ``password`` in its transport URL."""
-    return CONF.format(password=password, broker=broker_address, heartbeat=broker.HEARTBEAT)
+def conf(password: str, broker_address: str, retry: int = 1) -> str:
+    """nova.conf, with ``password`` in its transport URL; seconds between two attempts to connect."""
+    return CONF.format(password=password, broker=broker_address, heartbeat=broker.HEARTBEAT, retry=retry)
 
 
 def directories() -> dict[str, Any]:

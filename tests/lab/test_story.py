@@ -146,6 +146,24 @@ def test_a_dropped_port_is_found_on_the_node_that_drops(cloud: Cloud) -> None:
     assert_only(report, "net-drop-to-broker", "compute1")
 
 
+def test_a_dropped_port_is_found_between_two_attempts_to_connect(cloud: Cloud) -> None:
+    def mend() -> None:
+        cloud.unblock_port("compute1", 5672)
+        cloud.configure("compute1", cloud.password)
+
+    def attempts() -> str:
+        return cloud.run("compute1", "ss", "-Htn", "state", "syn-sent", "dport = :5672").stdout
+
+    cloud.configure("compute1", cloud.password, retry=600)
+    cloud.wait_until_healthy()
+    cloud.block_port("compute1", 5672)
+    with undone(cloud, mend):
+        cloud.wait_for_log("compute1", COMPUTE_LOG, rf"{UNREACHABLE}: timed out")
+        cloud.wait_until(lambda: not attempts(), what="no attempt to connect")
+        report, _ = cloud.diagnose()
+    assert_only(report, "net-drop-to-broker", "compute1")
+
+
 def test_a_stopped_broker_is_named(cloud: Cloud) -> None:
     cloud.stop_broker()
     with undone(cloud, cloud.start_broker):
@@ -156,13 +174,8 @@ def test_a_stopped_broker_is_named(cloud: Cloud) -> None:
 
 
 def test_a_wrong_password_is_found_on_the_node_that_has_it(cloud: Cloud) -> None:
-    def restart(password: str) -> None:
-        cloud.write_password("compute1", password)
-        cloud.kill("compute1", "nova-compute")
-        cloud.start("compute1", "nova-compute")
-
-    restart("another-one")
-    with undone(cloud, lambda: restart(cloud.password)):
+    cloud.configure("compute1", "another-one")
+    with undone(cloud, lambda: cloud.configure("compute1", cloud.password)):
         cloud.wait_for_log("compute1", COMPUTE_LOG, "ACCESS_REFUSED")
         cloud.wait_for_log("controller", BROKER_LOG, "user 'openstack' - invalid credentials")
         report, _ = cloud.diagnose()

@@ -109,19 +109,13 @@ def test_trace_rpc_names_the_frozen_server_and_the_callers_that_wait(cloud: Clou
 
 def test_a_wrong_password_shows_what_the_broker_closed_and_no_password(cloud: Cloud, tmp_path: Path) -> None:
     wrong = "another-one-9f81"
-
-    def restart(password: str) -> None:
-        cloud.write_password("compute1", password)
-        cloud.kill("compute1", "nova-compute")
-        cloud.start("compute1", "nova-compute")
-
     file = tmp_path / "broker.pcap"
     try:
         with copied(cloud, file, "port", "5672", "and", "host", ADDRESSES["compute1"]):
-            restart(wrong)
+            cloud.configure("compute1", wrong)
             cloud.wait_until(lambda: b"ACCESS_REFUSED" in file.read_bytes(), 60, "the broker's refusal in the capture")
     finally:
-        restart(cloud.password)
+        cloud.configure("compute1", cloud.password)
         cloud.wait_until_healthy()
     assert wrong.encode() in file.read_bytes(), "the capture itself has it"
     found, said = pcap(cloud, file)
