@@ -44,6 +44,9 @@ COMMANDS = {
 """Each command lives in the module of its name; its help stands here so that `--help` imports none of them."""
 
 INTERRUPTED = 130
+MOMENT = 0.05
+"""Seconds until a callback is over."""
+
 COLLECT_GARBAGE = (100_000, 20, 100)
 """A run is short and keeps nearly all that it makes: Python's own thresholds cost it a fifth of its time."""
 
@@ -128,12 +131,22 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _unraised(error: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C that came in a callback, where Python may raise nothing and ignores it, comes again in a moment."""
+    if error.exc_type is KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, MOMENT)
+    else:
+        sys.__unraisablehook__(error)
+
+
 def main() -> None:
     """Run the command; errors are one sentence on standard error and an exit status, never a traceback."""
     gc.set_threshold(*COLLECT_GARBAGE)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
             signal.signal(number, _end)
+    signal.signal(signal.SIGALRM, _end)
+    sys.unraisablehook = _unraised
     status = outcome(lambda: stackdoctor(standalone_mode=False))
     gc.freeze()  # all goes with the process: to look through it for garbage once more takes a tenth of a second
     sys.exit(status)

@@ -212,3 +212,24 @@ def test_ctrl_c_keeps_the_answers_of_nodes_that_were_judged_by_then(tmp_path: Pa
 def test_ctrl_c_leaves_nothing_of_a_run_that_is_not_to_be_kept(tmp_path: Path, cloud: DemoCloud) -> None:
     assert "nothing is kept" in interrupted(tmp_path, cloud, "diagnose", "--no-keep-run")
     assert [path.name for path in tmp_path.iterdir()] == ["cloud.yaml"]
+
+
+def test_ctrl_c_in_a_callback_that_may_raise_nothing_is_not_lost() -> None:
+    program = """if True:
+        import signal, threading, weakref
+        from stackdoctor.cli import main
+
+        class Freed:
+            pass
+
+        def run(standalone_mode):
+            freed = Freed()
+            kept = weakref.ref(freed, lambda _: signal.raise_signal(signal.SIGINT))
+            del freed
+            threading.Event().wait(30)
+
+        main.stackdoctor = run
+        main.main()
+    """
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (130, "stopped\n")
