@@ -245,7 +245,7 @@ class Evident(Protocol):
     def evidence(self) -> Evidence: ...
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, slots=True)
 class Finding:
     """One observed abnormality on one subject.
 
@@ -267,6 +267,7 @@ class Finding:
     last: float | None
     count: int
     episodes: tuple[tuple[float, float], ...]
+    _own_severity: Severity | None = field(repr=False, compare=False)
 
     def __init__(
         self,
@@ -314,7 +315,7 @@ class Finding:
 
         Its times are moved from a clock that is ``ahead`` seconds of ours to ours.
         """
-        own: Severity | None = self.__dict__["_own_severity"]
+        own = self._own_severity
         return Finding(
             self.subject,
             self.message,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from stackdoctor.diagnose.cover import Choice, choose
 from stackdoctor.diagnose.episodes import OFTEN, together
@@ -63,7 +64,7 @@ def correlate(playbooks: Iterable[Playbook], examination: Examination, *, by_log
         for position, finding in enumerate(index.findings)
         if position not in explained and finding.severity >= Severity.WARNING and not finding.past
     )
-    earlier = _earlier(*history_of(playbooks, examination, [index.findings[p] for p in explained]))
+    earlier = _earlier(*history_of(playbooks, examination, explained))
     present, before = _by_place(diagnoses), _by_place(earlier)
     history = tuple(e for e in earlier if not any(_is_of(e, d) for d in present.get(_place(e), ())))
     diagnoses = [_with_earlier(d, [e for e in before.get(_place(d), ()) if _is_of(e, d)]) for d in diagnoses]
@@ -153,8 +154,8 @@ def _diagnosis(
         where=_where(hypothesis, grounds),
         why=fill(playbook.why, binding),
         chain=tuple(_chain(hypothesis, links, told, index)),
-        explains=(*own, *(findings[p] for p in symptoms)),
-        evidence=tuple(_evidence(grounds, (findings[p] for p in symptoms if not index.past[p]))),
+        explains=(*own, *map(findings.__getitem__, symptoms)),
+        evidence=_evidence(grounds, symptoms, index),
         confirm=tuple(fill(command, binding) for command in playbook.confirm),
         fix=tuple(Fix(fill(f.do, binding), f.risk, fill(f.on, binding)) for f in playbook.fix),
         unchecked=tuple(str(e.pattern) for e in hypothesis.unless if e.unchecked),
@@ -181,42 +182,32 @@ def _chain(
 
     def tell(groups: Iterable[Parts]) -> Iterator[str]:
         for group in groups:
-            fresh = sorted(p for p in frozenset().union(*group) - seen if not index.past[p])
+            fresh = sorted(frozenset().union(*group) - seen - index.past)
             seen.update(fresh)
             if fresh:
-                yield _told_together([index.findings[p] for p in fresh])
+                yield _told_together(fresh, index)
 
     yield hypothesis.title
     yield from tell((e.matched,) for e in hypothesis.when)
     yield from dict.fromkeys(link.title for link in links if link.title != hypothesis.title)
+    left = dict(told)
     for each in (hypothesis, *links):
-        yield from tell(tuple(part for part in group if id(part) in told) for group in each.explains)
+        yield from tell(tuple(left.pop(id(part)) for part in group if id(part) in left) for group in each.explains)
 
 
-def _told_together(group: Sequence[Finding]) -> str:
-    others = [n for n in dict.fromkeys(f.node for f in group) if n and n != group[0].node]
+def _told_together(group: Sequence[int], index: FindingIndex) -> str:
+    first = index.findings[group[0]]
+    others = [node for node in dict.fromkeys(index.nodes[p] for p in group) if node and node != first.node]
     if not others:
-        return group[0].message
+        return first.message
     named = ", ".join(others[:CHAIN_NODES]) + (
         f" and {len(others) - CHAIN_NODES} more" if len(others) > CHAIN_NODES else ""
     )
-    return f"{group[0].message}; likewise on {named}"
+    return f"{first.message}; likewise on {named}"
 
 
-def _evidence(grounds: Iterable[Finding], symptoms: Iterable[Finding]) -> Iterator[Evidence]:
+def _evidence(grounds: Iterable[Finding], symptoms: Sequence[int], index: FindingIndex) -> tuple[Evidence, ...]:
     """The grounds first, whole; of the symptoms that are not past one line for each kind on each node."""
-    seen: set[Evidence] = set()
-    kinds: set[tuple[str, str]] = set()
-    for finding in grounds:
-        for evidence in finding.evidence:
-            if evidence not in seen:
-                seen.add(evidence)
-                yield evidence
-    for finding in symptoms:
-        if (finding.id, finding.node) in kinds:
-            continue
-        kinds.add((finding.id, finding.node))
-        for evidence in finding.evidence[:1]:
-            if evidence not in seen:
-                seen.add(evidence)
-                yield evidence
+    first = {index.kinds[p]: p for p in reversed(symptoms) if p not in index.past}
+    lines = chain((f.evidence for f in grounds), (index.findings[p].evidence[:1] for p in sorted(first.values())))
+    return tuple(dict.fromkeys(chain.from_iterable(lines)))

@@ -26,11 +26,17 @@ Shape = tuple[str, tuple[str, ...]]
 
 
 class FindingIndex:
-    """Findings by id and key; every look-up is remembered by what it depends on."""
+    """Findings by id and key; every look-up is remembered by what it depends on.
+
+    ``nodes`` and ``kinds`` are of each finding by position; a kind is a number for an id on a node.
+    """
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        self.past = tuple(finding.past for finding in self.findings)
+        self.past = frozenset(position for position, finding in enumerate(self.findings) if finding.past)
+        self.nodes = tuple(finding.node for finding in self.findings)
+        kinds: dict[tuple[str, str], int] = {}
+        self.kinds = tuple(kinds.setdefault((finding.id, finding.node), len(kinds)) for finding in self.findings)
         self._by_id: dict[str, list[int]] = {}
         for position, finding in enumerate(self.findings):
             self._by_id.setdefault(finding.id, []).append(position)
@@ -89,7 +95,7 @@ class FindingIndex:
             self._parts[key] = self.shared(
                 position
                 for position in self._narrowest(terms, known, asked, shape)
-                if (pattern.past or not self.past[position])
+                if (pattern.past or position not in self.past)
                 and narrowed.bind(self.findings[position], known) is not None
             )
         return self._parts[key]
@@ -100,7 +106,7 @@ class FindingIndex:
         groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
         for id_ in self._ids(pattern.finding):
             for position in self._narrowest(pattern.terms, known, (id_, ()), (id_, ())):
-                if self.past[position] and not pattern.past:
+                if position in self.past and not pattern.past:
                     continue
                 grown = pattern.bind(self.findings[position], known)
                 if grown is not None:

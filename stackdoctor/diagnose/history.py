@@ -22,13 +22,13 @@ History = tuple[Choice, FindingIndex]
 """The chosen causes of the past, and the findings that their positions mean."""
 
 
-def history_of(playbooks: Iterable[Playbook], examination: Examination, explained: Collection[Finding]) -> History:
-    """The causes that log lines show by themselves and that have ended, but for what ``explained`` accounts for.
+def history_of(playbooks: Iterable[Playbook], examination: Examination, explained: Collection[int]) -> History:
+    """The causes that log lines show by themselves and that have ended, without the findings at ``explained``.
 
     A cause has ended when one of the things that it takes has: all lines of it are of the past.
     """
-    known = {id(finding) for finding in explained}
-    logged = [f for f in examination.findings if id(f) not in known and (f.past or f.id.startswith("log."))]
+    left = (finding for position, finding in enumerate(examination.findings) if position not in explained)
+    logged = [finding for finding in left if finding.past or finding.id.startswith("log.")]
     over = {position for position, finding in enumerate(logged) if finding.past}
     then = replace(examination, findings=tuple(_as_it_was(f) for f in logged))
     index = FindingIndex(then.findings)
