@@ -83,7 +83,7 @@ bench-full: packages $(BENCH)/installed
 	$(MEASURE)/offline.py 100 1000
 	$(MEASURE)/foreign.py 45
 	$(MEASURE)/firewall.py
-	$(MEASURE)/correlate.py
+	RUNS=11 $(MEASURE)/correlate.py
 	$(MEASURE)/workers.py 1000
 	$(MEASURE)/table.py
 
