@@ -25,7 +25,7 @@ PORTS = {
 SILENT = frozenset({"8472", "4789"})
 """Ports of protocols without connections: no socket shows that their packets are lost."""
 
-PEERS = {"INPUT": ("-s", "--source"), "OUTPUT": ("-d", "--destination")}
+PEERS = {"INPUT": "-s", "OUTPUT": "-d"}
 """What limits a rule to the other end, in the chains where it is sure which end that is."""
 
 DIRECTIONS = {"--dport": "to", "--dports": "to", "--sport": "from", "--sports": "from"}
@@ -69,7 +69,7 @@ def _findings(rule: Rule, node: str) -> Iterator[Finding]:
 
 
 def _peer(rule: Rule) -> str:
-    named = PEERS.get(rule.chain, ())
-    options = (o for m in rule.matches for o in m.options if o.name in named and not o.negated and o.values)
+    named = PEERS.get(rule.chain)
+    options = (o for m in rule.matches for o in m.options if o.name == named and not o.negated and o.values)
     address, _, bits = next((o.values[0] for o in options), "").partition("/")
     return address if address and bits in ("", "32", "128", "255.255.255.255") else "any"

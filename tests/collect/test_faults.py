@@ -228,9 +228,8 @@ def test_a_node_that_reboots_midway_is_called_lost_and_keeps_what_it_had_said(tm
             command, agent = map(int, pids.read_text().split())
             cut.set()
             for pid in (parent(agent), agent, command):
-                with contextlib.suppress(
-                    ProcessLookupError
-                ):  # without its sshd an agent ends, and its commands with it
+                # without its sshd an agent ends by itself, and its commands with it
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
     def parent(pid: int) -> int:
