@@ -34,8 +34,10 @@ ALLOWED: tuple[tuple[str, str], ...] = (
     ("df ...", "reads statfs(2) of mounted file systems"),
     ("docker ps ...", "lists containers"),
     ("podman ps ...", "lists containers"),
-    ("env PROC_ROOT=/proc ss -tnpo", "reads /proc/net; over netlink it could load tcp_diag"),
-    ("env PROC_ROOT=/proc ss -lntup", "reads /proc/net; over netlink it could load tcp_diag"),
+    (
+        "env PROC_ROOT=/proc ss -tuanpo exclude time-wait exclude syn-recv",
+        "reads /proc/net; over netlink it could load tcp_diag",
+    ),
     ("getconf _NPROCESSORS_ONLN", SHOWS),
     ("grep --version", "tells GNU grep from others"),
     ("grep -m 1 ^flags /proc/cpuinfo", SHOWS),
@@ -87,8 +89,7 @@ ALLOWED: tuple[tuple[str, str], ...] = (
         (f"mysql --batch --connect-timeout=5 {shlex.quote(READ_ONLY)} -e {shlex.quote(statement)}", BY_CONSENT)
         for statement in STATEMENTS.values()
     ),
-    ("netstat -tnap", SHOWS),
-    ("netstat -lntup", SHOWS),
+    ("netstat -tuanp", SHOWS),
     ("nproc", SHOWS),
     ("ntpq -pn", "lists the peers of ntpd"),
     ("ovs-appctl --timeout=5 bond/show", SHOWS),

@@ -17,11 +17,11 @@ from typing import ClassVar
 
 from stackdoctor.errors import CouldNotCheck, NotApplicable, ParseError
 from stackdoctor.facts.answers import integer, output, said
+from stackdoctor.facts.processes import Processes
 from stackdoctor.model import Evidence, NodeResults, Probe, Result, Status
 
 __all__ = [
     "DNSMASQ_FILES",
-    "DNSMASQ_PROCESSES",
     "DhcpHost",
     "DhcpLease",
     "DhcpNetwork",
@@ -46,7 +46,8 @@ DNSMASQ_FILES = Probe(
     files=tuple(f"{directory}/*/{file}" for directory in STATE_DIRECTORIES for file in FILES),
     root=True,
 )
-DNSMASQ_PROCESSES = Probe("dnsmasq.processes", ("ps", "-C", "dnsmasq", "-o", "pid=,stat=,args=", "-ww"))
+_EARLIER = Probe("dnsmasq.processes", ("ps", "-C", "dnsmasq", "-o", "pid=,stat=,args=", "-ww"))
+"""What snapshots have that were taken before all processes were asked for once."""
 
 MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5,19}")
 NOWHERE = Evidence("", "", "")
@@ -115,7 +116,7 @@ class DhcpOption:
 class DnsmasqProcess:
     """A running dnsmasq, as ``ps`` shows it; ``arguments`` are the words of its command line.
 
-    ``1394 S    dnsmasq --no-hosts --pid-file=/var/lib/neutron/dhcp/c29dcc29-.../pid --dhcp-lease-max=256 ...``
+    ``dnsmasq --no-hosts --pid-file=/var/lib/neutron/dhcp/c29dcc29-.../pid --dhcp-lease-max=256 ...``
     """
 
     pid: int
@@ -185,7 +186,7 @@ class Dnsmasq:
     processes: tuple[DnsmasqProcess, ...] | None
     now: float
     absent: str = ""
-    probes: ClassVar[tuple[Probe, ...]] = (DNSMASQ_FILES, DNSMASQ_PROCESSES)
+    probes: ClassVar[tuple[Probe, ...]] = (DNSMASQ_FILES, *Processes.probes)
 
     @classmethod
     def parse(cls, results: NodeResults) -> Dnsmasq:
@@ -194,7 +195,7 @@ class Dnsmasq:
         processes: tuple[DnsmasqProcess, ...] | None
         try:
             processes = _processes(results)
-        except (CouldNotCheck, NotApplicable) as error:
+        except (CouldNotCheck, NotApplicable, ParseError) as error:
             processes, absent = None, str(error)
         try:
             files = results.usable(DNSMASQ_FILES)
@@ -216,7 +217,10 @@ class Dnsmasq:
 
 
 def _processes(results: NodeResults) -> tuple[DnsmasqProcess, ...]:
-    result = results.one(DNSMASQ_PROCESSES)
+    if (_EARLIER.id, "") not in results.results:
+        found = Processes.running("dnsmasq", results)
+        return tuple(DnsmasqProcess(p.pid, p.stat, tuple(p.args.split()), p.evidence) for p in found)
+    result = results.one(_EARLIER)
     if result.status is Status.RAN and result.exit == 1 and not said(result):
         return ()
     lines = [line for line in output(result).splitlines() if line.strip()]

@@ -109,15 +109,24 @@ class Processes:
         return cls(tuple(_process(line, results.evidence(result, line.string)) for line in _lines(result)))
 
     @classmethod
+    def running(cls, program: str, results: NodeResults) -> tuple[Process, ...]:
+        """Those that run ``program`` (no path), whose dead have brackets round it; raises as `parse` does."""
+        result = results.one(cls.probes[0])
+        found = (_process(line, results.evidence(result, line.string)) for line in _lines(result, program))
+        return tuple(p for p in found if p.args.partition(" ")[0].rpartition("/")[2].strip("[]") == program)
+
+    @classmethod
     def services(cls, results: NodeResults) -> frozenset[str]:
         """What runs, and nothing else of it; raises as `parse` does."""
         return frozenset(of_command(line["args"] or "") for line in _lines(results.one(cls.probes[0])))
 
 
-def _lines(result: Result) -> Iterator[re.Match[str]]:
+def _lines(result: Result, containing: str = "") -> Iterator[re.Match[str]]:
     first, _, rest = output(result).partition("\n")
     header(first, _HEADER)
     for line in rest.split("\n"):
+        if containing not in line:
+            continue
         if match := _LINE.match(line):
             yield match
         elif line.strip():

@@ -30,6 +30,9 @@ _STATES = {
 _KNOWN = frozenset({*_STATES.values(), "LISTEN", "CLOSING", "UNCONN", "CLOSED", "BOUND", "NEW-SYN-RECV", "UNKNOWN"})
 _OVER = "TIME-WAIT"
 """No program has it any more; a busy server has ten thousands of them, and ss(8) leaves them out without ``-a``."""
+_EARLIER = (Probe("sockets.tcp", ("ss", "-tnpo")), Probe("sockets.listening", ("ss", "-lntup")))
+"""What snapshots have that were taken before one question was enough."""
+_WAITING = (("tcp", "LISTEN"), ("udp", "UNCONN"))
 _HOLDER = re.compile(r'\("([^"]{1,64})",(?:pid=)?(\d{1,10}),(?:fd=)?\d{1,10}\)')
 _RETRIES = re.compile(r"timer:\([a-z]+,[^,()]*,(\d{1,3})\)")
 _SS = re.compile(r"(Netid +)?State +Recv-Q +Send-Q +Local Address:Port +Peer Address:Port ?(?: *Process)? *")
@@ -66,16 +69,12 @@ class Socket(NamedTuple):  # a node has hundreds, and a frozen dataclass takes t
 class Sockets:
     """All TCP connections but those in TIME-WAIT or SYN-RECV, and all listening TCP and unconnected UDP sockets.
 
-    ``ss -tnpo`` (iproute2; before 5.0 without the word Process)::
+    ``ss -tuanpo`` (iproute2; before 5.0 without the word Process)::
 
-        State      Recv-Q Send-Q  Local Address:Port     Peer Address:Port Process
-        CLOSE-WAIT 1      0      192.168.199.20:34168 192.168.199.100:9292  users:(("nova-compute",pid=879,fd=20))
-        ESTAB      0      16     198.51.100.21:38500  198.51.100.10:5672    users:(...) timer:(persist,1.630ms,3)
-
-    ``ss -lntup``::
-
-        Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess
-        tcp   LISTEN 0      128             [::]:22           [::]:*    users:(("sshd",pid=291,fd=4))
+        Netid State      Recv-Q Send-Q  Local Address:Port     Peer Address:Port Process
+        tcp   LISTEN     0      128              [::]:22               [::]:*     users:(("sshd",pid=291,fd=4))
+        tcp   CLOSE-WAIT 1      0      192.168.199.20:34168 192.168.199.100:9292  users:(("nova-compute",pid=879,fd=20))
+        tcp   ESTAB      0      16     198.51.100.21:38500  198.51.100.10:5672    users:(...) timer:(persist,1.630ms,3)
 
     ``netstat``::
 
@@ -84,20 +83,15 @@ class Sockets:
         tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      291/sshd: /usr/sbin
     """
 
-    # PROC_ROOT makes ss read /proc/net/tcp: over netlink it has the kernel load the module tcp_diag
+    # PROC_ROOT makes ss read /proc/net/tcp: over netlink it has the kernel load the module tcp_diag.  Reading it takes
+    # most of the time, so both kinds come of one reading
     probes: ClassVar[tuple[Probe, ...]] = (
         Probe(
-            "sockets.tcp",
-            ("env", "PROC_ROOT=/proc", "ss", "-tnpo"),
-            otherwise=(("netstat", "-tnap"),),
+            "sockets",
+            ("env", "PROC_ROOT=/proc", "ss", "-tuanpo", "exclude", "time-wait", "exclude", "syn-recv"),
+            otherwise=(("netstat", "-tuanp"),),
             root=True,
             cap=16 * 1024 * 1024,
-        ),
-        Probe(
-            "sockets.listening",
-            ("env", "PROC_ROOT=/proc", "ss", "-lntup"),
-            otherwise=(("netstat", "-lntup"),),
-            root=True,
         ),
     )
 
@@ -143,8 +137,10 @@ class Sockets:
     @classmethod
     def parse(cls, results: NodeResults) -> Sockets:
         """The sockets.  Raises CouldNotCheck, ParseError or NotApplicable."""
-        tcp, listening = (_sockets(results, results.one(probe)) for probe in cls.probes)
-        return cls(tuple(socket for socket in tcp if socket.state not in ("LISTEN", _OVER)), tuple(listening))
+        asked = _EARLIER if (_EARLIER[0].id, "") in results.results else cls.probes
+        answers = [tuple(_sockets(results, results.one(probe))) for probe in asked]
+        connections = (s for s in answers[0] if s.protocol == "tcp" and s.state not in ("LISTEN", _OVER))
+        return cls(tuple(connections), tuple(s for s in answers[-1] if (s.protocol, s.state) in _WAITING))
 
 
 def _sockets(results: NodeResults, result: Result) -> Iterator[Socket]:

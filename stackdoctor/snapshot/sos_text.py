@@ -26,7 +26,7 @@ _AXO = ("PID", "PPID", "WCHAN", "STARTED", "TT", "TIME", "CMD")
 _AUX = ("USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND")
 _NETSTAT = re.compile(r"Proto +Recv-Q +Send-Q +Local Address +Foreign Address +State +User +Inode +PID/Program name.*")
 _SOCKET = re.compile(
-    r"(?P<kept>(?P<protocol>tcp6?|udp6?) +\d+ +\d+ +\S+ +\S+) +(?:(?P<state>[A-Z][A-Z_0-9]+) +)?"
+    r"(?P<kept>(?:tcp6?|udp6?) +\d+ +\d+ +\S+ +\S+) +(?:(?P<state>[A-Z][A-Z_0-9]+) +)?"
     r"\d+ +\d+ +(?P<holder>-|\d+/.*?) +(?:off|on|keepalive|timewait|unkn-\d+|probe) +\([\d./-]+\) *"
 )
 _AS_PATH = str.maketrans("./", "/.")
@@ -87,8 +87,8 @@ def processes(aux: str, axo: str, now: datetime) -> str:
     return "\n".join(rows) + "\n"
 
 
-def netstat(text: str, listening: bool) -> str:
-    """``netstat -neopa`` without users, inodes and timers: all TCP sockets, or those that listen, of TCP and UDP."""
+def netstat(text: str) -> str:
+    """``netstat -neopa`` without users, inodes and timers: all sockets of TCP and UDP."""
     rows: list[str] = []
     for line in text.split("\n"):
         if _NETSTAT.fullmatch(line):
@@ -96,9 +96,7 @@ def netstat(text: str, listening: bool) -> str:
         elif line.startswith("Active UNIX"):
             break
         elif rows and (match := _SOCKET.fullmatch(line)):
-            tcp = match["protocol"].startswith("tcp")
-            if (not tcp or match["state"] == "LISTEN") if listening else tcp:
-                rows.append(f"{match['kept']} {match['state'] or '':11} {match['holder']}")
+            rows.append(f"{match['kept']} {match['state'] or '':11} {match['holder']}")
     if not rows:
         raise ValueError("another netstat")
     return "\n".join(rows) + "\n"

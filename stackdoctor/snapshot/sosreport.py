@@ -65,13 +65,8 @@ _ALIKE: Mapping[str, tuple[str, ...]] = {
 Convert = Callable[["list[str]", datetime], str]
 _OTHERWISE: Mapping[str, tuple[tuple[tuple[str, ...], Convert], ...]] = {
     "processes": (((AUX, AXO), lambda said, now: processes(said[0], said[1], now)),),
-    "sockets.tcp": (
-        (("netstat -W -neopa",), lambda said, now: netstat(said[0], listening=False)),
-        (("netstat -neopa",), lambda said, now: netstat(said[0], listening=False)),
-    ),
-    "sockets.listening": (
-        (("netstat -W -neopa",), lambda said, now: netstat(said[0], listening=True)),
-        (("netstat -neopa",), lambda said, now: netstat(said[0], listening=True)),
+    "sockets": tuple(
+        ((spelling,), lambda said, now: netstat(said[0])) for spelling in ("netstat -W -neopa", "netstat -neopa")
     ),
     "services.docker": ((("docker ps -a",), lambda said, now: containers(said[0])),),
     "services.podman": ((("podman ps -a",), lambda said, now: containers(said[0])),),

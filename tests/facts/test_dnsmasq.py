@@ -5,7 +5,6 @@ import pytest
 from stackdoctor.errors import NotApplicable, ParseError
 from stackdoctor.facts.dnsmasq import (
     DNSMASQ_FILES,
-    DNSMASQ_PROCESSES,
     NOWHERE,
     Dnsmasq,
     parse_host,
@@ -13,8 +12,12 @@ from stackdoctor.facts.dnsmasq import (
     parse_option,
     parse_process,
 )
-from stackdoctor.model import Status
+from stackdoctor.facts.processes import Processes
+from stackdoctor.model import Probe, Status
 
+(PROCESSES,) = Processes.probes
+PS = "PID PPID USER STAT STARTED ELAPSED %CPU %MEM RSS NLWP WCHAN COMMAND\n"
+ROW = "{} 1 dnsmasq {} Sun Nov 22 16:05:25 2026 2394 0.0 0.1 2196 1 poll {}\n"
 HERE = "/var/lib/neutron/dhcp/152a4a85-dc52-4c62-9bbd-742eb4f7b8fa"
 
 
@@ -50,7 +53,7 @@ def test_leases_are_judged_by_the_nodes_clock(recorded_node) -> None:
 def test_processes_that_cannot_be_listed_are_not_dead_ones(answer, answered_node) -> None:
     node = answered_node(
         answer(DNSMASQ_FILES, "3690\n", f"{HERE}/pid"),
-        answer(DNSMASQ_PROCESSES, exit=1, error="ps: unrecognized option: C"),
+        answer(PROCESSES, exit=1, error="ps: unrecognized option: C"),
     )
     found = Dnsmasq.parse(node)
     assert found.processes is None
@@ -65,11 +68,36 @@ def test_a_node_without_dhcp_has_no_such_fact(recorded_node) -> None:
 
 
 def test_a_dnsmasq_whose_files_are_elsewhere_is_still_seen(answer, answered_node) -> None:
-    line = "3690 S dnsmasq --pid-file=/srv/neutron/dhcp/152a4a85-dc52-4c62-9bbd-742eb4f7b8fa/pid --dhcp-lease-max=256\n"
-    node = answered_node(answer(DNSMASQ_FILES, status=Status.MISSING), answer(DNSMASQ_PROCESSES, line))
+    command = "/usr/sbin/dnsmasq --pid-file=/srv/neutron/dhcp/152a4a85-dc52-4c62-9bbd-742eb4f7b8fa/pid --no-hosts"
+    others = ROW.format(17, "S", "sudo dnsmasq --test") + ROW.format(18, "S", "") + ROW.format(19, "S", "dnsmasq-watch")
+    node = answered_node(
+        answer(DNSMASQ_FILES, status=Status.MISSING), answer(PROCESSES, PS + others + ROW.format(3690, "S", command))
+    )
     found = Dnsmasq.parse(node)
     assert found.networks == ()
-    assert found.processes[0].network_id == "152a4a85-dc52-4c62-9bbd-742eb4f7b8fa"
+    ((process,), network_id) = found.processes, "152a4a85-dc52-4c62-9bbd-742eb4f7b8fa"
+    assert (process.pid, process.network_id, process.evidence.line.split()[:2]) == (3690, network_id, ["3690", "1"])
+
+
+def test_a_dnsmasq_that_has_ended_serves_nothing(answer, answered_node) -> None:
+    node = answered_node(
+        answer(DNSMASQ_FILES, "3690\n", f"{HERE}/pid"),
+        answer(PROCESSES, PS + ROW.format(3690, "Z", "[dnsmasq] <defunct>")),
+    )
+    found = Dnsmasq.parse(node)
+    assert [process.pid for process in found.processes] == [3690]
+    assert found.networks[0].process is None
+
+
+def test_snapshots_that_asked_for_dnsmasq_alone_are_read(answer, answered_node) -> None:
+    earlier = Probe("dnsmasq.processes", ("ps", "-C", "dnsmasq"))
+    node = answered_node(
+        answer(DNSMASQ_FILES, "3690\n", f"{HERE}/pid"),
+        answer(earlier, f"3690 S dnsmasq --pid-file={HERE}/pid\n"),
+    )
+    assert Dnsmasq.parse(node).networks[0].process.pid == 3690
+    none = answered_node(answer(DNSMASQ_FILES, "3690\n", f"{HERE}/pid"), answer(earlier, exit=1))
+    assert Dnsmasq.parse(none).processes == ()
 
 
 def test_a_dnsmasq_that_is_not_neutrons_serves_no_network() -> None:
@@ -108,7 +136,7 @@ def test_an_endless_lease_does_not_expire() -> None:
 
 def test_ipv6_leases_stand_behind_the_servers_own_identifier(answer, answered_node) -> None:
     text = "duid 00:01:00:01:2b:0d:fa:16:3e\n1795366048 1042449 2001:db8::5 host-1 00:01:00:01\n"
-    node = answered_node(answer(DNSMASQ_FILES, text, f"{HERE}/leases"), answer(DNSMASQ_PROCESSES, exit=1))
+    node = answered_node(answer(DNSMASQ_FILES, text, f"{HERE}/leases"), answer(PROCESSES, PS))
     (lease,) = Dnsmasq.parse(node).networks[0].leases
     assert (lease.mac, lease.address) == ("1042449", "2001:db8::5")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -8,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from stackdoctor.errors import ParseError
+from stackdoctor.errors import CouldNotCheck, ParseError
 from stackdoctor.facts.sockets import Socket, Sockets
 from stackdoctor.model import Node, NodeResults, Result
 
 SAMPLES = Path(__file__).parent / "samples"
-TCP, LISTENING = Sockets.probes
+(PROBE,) = Sockets.probes
 
 SS = (SAMPLES / "ss-tnap.txt").read_text()
 SS_LISTENING = (SAMPLES / "ss-lntup.txt").read_text()
@@ -29,23 +30,42 @@ tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      
 tcp        0      1 192.168.199.20:33784    192.168.199.10:5672     SYN_SENT    879/python3
 tcp        0      0 192.168.199.20:33790    192.168.199.10:5672     TIME_WAIT   -
 tcp6       0      0 :::80                   :::*                    LISTEN      -
-"""
-NETSTAT_LISTENING = """Active Internet connections (only servers)
-Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name
-tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      291/sshd: /usr/sbin
 udp        0      0 0.0.0.0:8472            0.0.0.0:*                           -
+udp        0      0 192.168.199.20:40112    192.168.199.1:53        ESTABLISHED 641/resolver
 udp        0      0 127.0.0.1:323           0.0.0.0:*                           643/chronyd
 """
 
 
+def said(text: str) -> NodeResults:
+    return NodeResults(Node("compute1"), {(PROBE.id, ""): Result(PROBE.id, "ss -tuanpo", stdout=text.encode())})
+
+
 def answered(tcp: str, listening: str) -> NodeResults:
-    return NodeResults(
-        Node("compute1"),
-        {
-            (TCP.id, ""): Result(TCP.id, "ss -tnap", stdout=tcp.encode()),
-            (LISTENING.id, ""): Result(LISTENING.id, "ss -lntup", stdout=listening.encode()),
-        },
+    """As snapshots have it that were taken before one question was enough."""
+    both = (
+        Result("sockets.tcp", "ss -tnap", stdout=tcp.encode()),
+        Result("sockets.listening", "ss -lntup", stdout=listening.encode()),
     )
+    return NodeResults(Node("compute1"), {(result.probe, ""): result for result in both})
+
+
+def test_one_answer_tells_who_is_connected_and_who_listens() -> None:
+    sockets = Sockets.parse(
+        said(
+            "Netid State    Recv-Q Send-Q Local Address:Port  Peer Address:Port Process\n"
+            'udp   UNCONN   0 0 *:8472 *:* users:(("vxlan",pid=7,fd=4))\n'
+            "udp   ESTAB    0 0 198.51.100.21:40112 198.51.100.1:53\n"
+            'tcp   LISTEN   3 0 [::]:5672 [::]:* users:(("beam.smp",pid=9,fd=44))\n'
+            "tcp   SYN-SENT 0 1 198.51.100.21:38500 198.51.100.10:5672 timer:(on,340ms,1)\n"
+        )
+    )
+    assert [str(socket) for socket in sockets.connections] == ["tcp 198.51.100.21:38500 -> 198.51.100.10:5672"]
+    assert [(s.protocol, s.local_port, s.recv_q) for s in sockets.listeners] == [("udp", 8472, 0), ("tcp", 5672, 3)]
+
+
+def test_a_node_that_was_lost_says_why() -> None:
+    with pytest.raises(CouldNotCheck, match="no route"):
+        Sockets.parse(NodeResults(Node("compute1"), failure="no route to host"))
 
 
 def test_a_connection_that_nobody_answers_is_found() -> None:
@@ -129,14 +149,18 @@ def test_a_real_ss_shows_who_waits_for_an_answer_and_whom_the_peer_has_left() ->
         server.accept()[0].close()
         assert left.recv(1) == b""
         left_port: int = left.getsockname()[1]
-        shown = subprocess.run(TCP.argv, capture_output=True, check=True, text=True).stdout
-    connections = Sockets.parse(answered(shown, SS_LISTENING)).connections
-    assert "SYN-SENT" in {c.state for c in connections if c.peer_port == port}
-    assert "CLOSE-WAIT" in {c.state for c in connections if c.local_port == left_port}
+        datagrams = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        datagrams.bind(("::1", 0))
+        shown = subprocess.run(PROBE.argv, capture_output=True, check=True, text=True).stdout
+        own, udp_port = os.getpid(), datagrams.getsockname()[1]
+    sockets = Sockets.parse(said(shown))
+    assert "SYN-SENT" in {c.state for c in sockets.connections if c.peer_port == port}
+    assert "CLOSE-WAIT" in {c.state for c in sockets.connections if c.local_port == left_port}
+    assert [s.pids for s in (*sockets.listening(port), *sockets.listening(udp_port, "udp"))] == [(own,), (own,)]
 
 
 def test_netstat_says_the_same_in_its_own_words() -> None:
-    sockets = Sockets.parse(answered(NETSTAT, NETSTAT_LISTENING))
+    sockets = Sockets.parse(said(NETSTAT))
     (waiting,) = sockets.connections
     assert (waiting.state, waiting.peer_port, waiting.program, waiting.pids, waiting.send_q) == (
         "SYN-SENT",
