@@ -6,16 +6,16 @@ import shlex
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
-from stackdoctor.collect.api_reads import is_api_probe
-from stackdoctor.collect.plan import LOG_PROBE, Plan
+from stackdoctor.collect.plan import Plan
 from stackdoctor.diagnose.knowledge import Knowledge, load_knowledge
-from stackdoctor.diagnose.registry import Check
 from stackdoctor.model import Probe
 
 __all__ = ["PROBES", "Questions", "questions"]
 
 PROBES = 40
+LISTED = Path(__file__).with_name("probes.txt")
 
 
 @dataclass(frozen=True)
@@ -33,31 +33,18 @@ class Questions:
 
 
 def questions(count: int = PROBES) -> Questions:
-    """Checks in the order of their ids, as many as make a plan of ``count`` probes; logs and APIs are left out.
+    """The checks that need nothing but the first ``count`` probes of probes.txt, which no new check changes.
 
-    A probe that waits for another's answer, asks a daemon, or is spared a busy node, is none of them: a script would
-    have to be told.
+    A probe that waits for another's answer, asks a daemon or an API, reads logs, or is spared a busy node, is none of
+    them: a script would have to be told.  Raises RuntimeError where they are not the questions of any checks.
     """
+    asked = frozenset(LISTED.read_text(encoding="ascii").split()[:count])
     knowledge = load_knowledge()
-    chosen: list[Check] = []
-    for check in knowledge.checks:
-        probes = [probe for need in check.needs for probe in need.fact.probes]
-        if all(map(_simple, probes)) and len(_plan([*chosen, check], knowledge).probes) <= count:
-            chosen.append(check)
-    plan = _plan(chosen, knowledge)
+    chosen = [check for check in knowledge.checks if {p.id for n in check.needs for p in n.fact.probes} <= asked]
+    plan = Knowledge(tuple(chosen), (), knowledge.playbooks).plan(since=1800.0, seconds=60.0)
+    if lacking := asked.symmetric_difference(probe.id for probe in plan.probes):
+        raise RuntimeError(f"{LISTED.name}: no checks ask for these: {' '.join(sorted(lacking))}")
     return Questions(tuple(check.id for check in chosen), plan, script_of(plan.probes))
-
-
-def _plan(checks: Iterable[Check], knowledge: Knowledge) -> Plan:
-    return Knowledge(tuple(checks), (), knowledge.playbooks).plan(since=1800.0, seconds=60.0)
-
-
-def _simple(probe: Probe) -> bool:
-    return (
-        probe != LOG_PROBE
-        and not is_api_probe(probe)
-        and not (probe.after or probe.again_after or probe.container or probe.costly)
-    )
 
 
 def script_of(probes: Iterable[Probe]) -> str:
