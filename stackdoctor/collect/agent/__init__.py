@@ -21,7 +21,20 @@ from stackdoctor.collect.agent.wire import piece
 
 __all__ = ["ARCHIVED", "BUILT", "PARTS", "built", "program", "source", "wanted"]
 
-ALWAYS = ("untyped", "secrets", "wire", "burden", "process", "commands", "loop", "globs", "reading", "aside", "asker")
+ALWAYS = (
+    "standins",
+    "threads",
+    "secrets",
+    "wire",
+    "burden",
+    "process",
+    "commands",
+    "loop",
+    "globs",
+    "reading",
+    "aside",
+    "asker",
+)
 LOGS = ("stamps", "records", "unpacked", "logfile", "logscan")
 APIS = ("apis", "openrc", "cloudlogin")
 PARTS = (*ALWAYS, *LOGS, *APIS, "entry")
@@ -29,7 +42,8 @@ PARTS = (*ALWAYS, *LOGS, *APIS, "entry")
 
 ARCHIVED = (
     *(
-        "untyped",
+        "standins",
+        "threads",
         "secrets",
         "wire",
         "burden",
@@ -50,7 +64,10 @@ ARCHIVED = (
 BUILT = Path(__file__).with_name("built")
 """Where a wheel has programs as they are sent, which setup.py lays there and nothing else writes: files by digest."""
 
-_NOT_SENT = re.compile(r"^from (?:stackdoctor\.collect\.agent\.\w+|typing) import (?:\([^)]*\)|[^\n]*)\n", re.MULTILINE)
+_NOT_SENT = re.compile(
+    r"^from (?:stackdoctor\.collect\.agent\.\w+|typing|collections|functools) import (?:\([^)]*\)|[^\n]*)\n",
+    re.MULTILINE,
+)
 
 
 def wanted(*, logs: bool, apis: bool) -> tuple[str, ...]:
@@ -60,7 +77,7 @@ def wanted(*, logs: bool, apis: bool) -> tuple[str, ...]:
 
 @cache
 def source(modules: tuple[str, ...] = PARTS) -> bytes:
-    """The program: its modules as one file, which imports nothing of this package, and no ``typing``.
+    """The program: its modules as one file, which imports nothing of this package, nor what standins.py stands for.
 
     Nor does it need the names of signals, for which ``signal`` loads enum: it gets the module below that one.
     """

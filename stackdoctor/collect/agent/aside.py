@@ -1,13 +1,13 @@
 """Files are read in a thread of their own: a file system that does not answer blocks that thread and nothing else."""
 
 import os
-import threading
 import time
 from collections import deque
 from typing import Callable, Deque, List, NamedTuple, Optional
 
 from stackdoctor.collect.agent.loop import Loop
 from stackdoctor.collect.agent.reading import content_of, paths_of
+from stackdoctor.collect.agent.threads import begin, turn
 
 GLIMPSE = 0.05  # seconds between two looks at what has been read
 STUCK = 4  # so many threads may be blocked for good; then no more files are read
@@ -75,7 +75,7 @@ class Reader:
         self.loop = loop
         self.waiting: Deque[Reading] = deque()
         self.begun: Deque[Reading] = deque()  # the last of them is at work, unless it is done
-        self.turn = threading.Lock()
+        self.turn = turn()
         self.working = False
         self.stuck = 0
         loop.asides.append(self)
@@ -110,7 +110,7 @@ class Reader:
             reading.end(reading.at, GIVEN_UP % self.stuck)
         if self.waiting and not self.working:
             self.working = True
-            threading.Thread(target=self.work, daemon=True).start()
+            begin(self.work)
 
     def blocked(self, reading: Reading, now: float) -> bool:
         """Whether ``reading`` has had its time; then its thread takes no other one."""

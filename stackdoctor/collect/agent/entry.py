@@ -6,7 +6,6 @@ import resource
 import select
 import signal
 import sys
-import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
@@ -17,6 +16,7 @@ from stackdoctor.collect.agent.commands import F_SETPIPE_SZ, Child, Ended, start
 from stackdoctor.collect.agent.globs import found_by
 from stackdoctor.collect.agent.logscan import LogScan
 from stackdoctor.collect.agent.loop import Hangup, Loop
+from stackdoctor.collect.agent.threads import begin
 from stackdoctor.collect.agent.wire import BOOT, Post, frame, packed, piece, unpacked, write_all
 
 LOGS = {"id": "logs.hits"}
@@ -63,7 +63,7 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
     apis = plan.get("apis")
     if apis is not None and apis["here"]:
         step_back()
-        threading.Thread(target=end_with, args=(stdin_fd,), daemon=True).start()
+        begin(end_with, stdin_fd)
         read_apis(apis, stdout_fd)
         return 0
     cpu, most = plan.get("cpu", 0.0), plan.get("bytes", 0)
@@ -71,7 +71,7 @@ def main(plan: Dict[str, Any], stdin_fd: int = 0, stdout_fd: int = 1) -> int:
     loop = Loop(1 if sparing else plan["parallel"], plan["seconds"], stdin_fd, cpu, most)
     post = Post(stdout_fd)
     asker = Asker(loop, post, sparing)
-    threading.Thread(target=oversee, args=(loop,), daemon=True).start()
+    begin(oversee, loop)
     try:
         greeting = frame(hello(plan))
         write_all(stdout_fd, greeting)  # at once: the listener takes the time from it

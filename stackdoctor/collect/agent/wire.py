@@ -2,10 +2,11 @@
 
 import marshal
 import os
-import threading
 import time
 import zlib
 from typing import Any, Dict, Optional, Union
+
+from stackdoctor.collect.agent.threads import Bell, begin, turn
 
 BOOT = (
     "import sys,marshal,zlib,_frozen_importlib_external as f;b=sys.stdin.buffer;"
@@ -68,23 +69,23 @@ class Post:
         self.fd = fd
         self.held = bytearray()
         self.urgent = False  # what is held waits for no others
-        self.failure = None  # type: Optional[OSError]
-        self.changed = threading.Condition()
-        self.carrier = threading.Thread(target=self.carry, daemon=True)
-        self.carrier.start()
+        self.failure: Optional[OSError] = None
+        self.turn = turn()
+        self.news, self.room, self.gone = Bell(), Bell(), Bell()
+        begin(self.carry)
 
     def put(self, header: Dict[str, Any], out: bytes = b"", err: bytes = b"") -> int:
         """Hand over one frame; its length.  Raises what writing an earlier one did."""
         data = frame(header, out, err)
-        with self.changed:
-            while len(self.held) >= MOST and not self.failure:
-                self.changed.wait()
-            if self.failure:
-                raise self.failure
+        while len(self.held) >= MOST and not self.failure:
+            self.room.wait()
+        if self.failure:
+            raise self.failure
+        with self.turn:
             first = not self.held
             self.held += data
-            if first or len(self.held) >= ENOUGH:
-                self.changed.notify()
+        if first or len(self.held) >= ENOUGH:
+            self.news.ring()
         return len(data)
 
     def carry(self) -> None:
@@ -96,26 +97,27 @@ class Post:
                     return
                 write_all(self.fd, data)
         except OSError as error:
-            with self.changed:
-                self.failure = error
-                self.changed.notify()
+            self.failure = error
+        finally:
+            self.room.ring()
+            self.gone.ring()
 
     def gathered(self) -> bytearray:
-        with self.changed:
-            while not self.held and not self.urgent:
-                self.changed.wait()
-            due = time.monotonic() + GATHER
-            while len(self.held) < ENOUGH and not self.urgent and time.monotonic() < due:
-                self.changed.wait(max(0.0, due - time.monotonic()))
+        while not self.held and not self.urgent:
+            self.news.wait()
+        due = time.monotonic() + GATHER
+        while len(self.held) < ENOUGH and not self.urgent and time.monotonic() < due:
+            self.news.wait(max(0.0, due - time.monotonic()))
+        with self.turn:
             data, self.held = self.held, bytearray()
-            self.changed.notify()
-            return data
+        self.room.ring()
+        return data
 
-    def close(self, patience: Optional[float] = None) -> None:
+    def close(self, patience: float = -1) -> None:
         """Have all that is held go; raises what writing it did.  ``patience``: seconds, where it may go nowhere."""
-        with self.changed:
-            self.urgent = True
-            self.changed.notify()
-        self.carrier.join(patience)
-        if self.failure and patience is None:
+        self.urgent = True
+        self.news.ring()
+        if self.gone.wait(patience):
+            self.gone.ring()  # for the next who closes it
+        if self.failure and patience < 0:
             raise self.failure
